@@ -1,0 +1,55 @@
+/**
+ * What separates one QEMU from another, as closed sets of values. The simulator and the rules are written in these
+ * names only; which version has which value is `src/platform/qemu.ts`, and a host may override any of them because
+ * distributions backport and patch.
+ */
+export const behaviourValues = {
+  /** Migration protocol QEMU speaks with the VFIO driver. */
+  protocol: ['v1', 'v2'],
+  /** Which devices behind a vIOMMU make QEMU refuse migration. */
+  viommuBlock: ['never', 'any-device', 'each-device', 'device-tracking'],
+  /** Whose dirty tracking QEMU demands before it lets a device migrate. */
+  trackingDemand: ['container', 'none', 'device', 'device-or-iommu'],
+  /** When several migratable devices are accepted together. */
+  multiDevice: ['any', 'single', 'p2p'],
+  /** Whether guest RAM is held against what one dirty bitmap may cover. */
+  ramLimit: ['none', 'type1-bitmap', 'legacy-over-8tib'],
+  /** The words for a device whose migration support cannot be initialised. */
+  initMessages: ['generic', 'by-cause', 'init-failed'],
+  /** How intel-iommu takes a domain's mappings away. `tracked-end-as-size` is the merged loop, whose search takes the
+   *  notifier's end for its size; `tracked` is the same with the search mended; `tracked-while-migrating` is the first
+   *  mailed form, which tracks only while a migration runs. */
+  domainUnmap: ['whole', 'tracked-end-as-size', 'tracked', 'tracked-while-migrating'],
+  /** The device's property: a boolean that is off by default, or on/off/auto. */
+  enableMigration: ['boolean-off', 'on-off-auto'],
+  /** Whether `x-device-dirty-page-tracking` exists. */
+  deviceTrackingProperty: ['absent', 'present'],
+  /** Whether the IOMMU's own dirty tracking is used, on iommufd. */
+  hwptTracking: ['none', 'per-hwpt'],
+  /** When intel-iommu without caching mode refuses an assigned device. */
+  cachingModeCheck: ['at-exit', 'at-realize'],
+  /** Whether intel-iommu's address width is held against the host IOMMU's. */
+  addressWidthCheck: ['none', 'host-width'],
+  /** The words for an address width that intel-iommu does not have. */
+  addressWidthMessage: ['plain', 'by-mode-flts', 'by-mode-fsts'],
+  /** Whether taking a RAM section away reads its dirty bitmap, and which address the bits are credited to. */
+  regionDelBitmap: ['none', 'ram-at-iova', 'ram'],
+  /** How iommufd unmaps while dirty tracking is on. */
+  iommufdUnmap: ['absent', 'plain', 'query-first'],
+  /** How an unmap of the whole 64-bit space is issued. */
+  unmapAll: ['halves', 'flag'],
+  /** The ranges a device is told to log. */
+  loggingRanges: ['none', 'two', 'three', 'three-writable'],
+  /** What becomes of a failure to start dirty tracking. */
+  trackingStartFailure: ['printed', 'reported', 'fails-migration'],
+  /** When an unmap asks for dirty bits. */
+  bitmapGate: ['saving-and-running', 'devices-running', 'tracking-started'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type BehaviourName = keyof typeof behaviourValues;
+
+/** One QEMU: a value for every behaviour. */
+export type Behaviours = { readonly [Name in BehaviourName]: (typeof behaviourValues)[Name][number] };
+
+/** The behaviours that decide how mappings are taken away. */
+export type UnmapBehaviours = Pick<Behaviours, 'domainUnmap' | 'bitmapGate' | 'iommufdUnmap' | 'regionDelBitmap'>;

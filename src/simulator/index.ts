@@ -1,0 +1,24 @@
+/**
+ * The simulator core: what QEMU and the kernel do to a VFIO device's DMA mappings. Pure, exact for any 64-bit value,
+ * without dependency, I/O or clock. Addresses and sizes are `bigint`, in bytes.
+ */
+export { type BehaviourName, type Behaviours, behaviourValues, type UnmapBehaviours } from './behaviours.ts';
+export {
+  type Container,
+  planUnmap,
+  type Tracker,
+  type Tracking,
+  type UnmapFailure,
+  type UnmapPlan,
+} from './container/unmap.ts';
+export type { UnmapStep } from './container/unmap-step.ts';
+export { bitmapBytes, bitmapPages, coverableBytes, TYPE1_BITMAP_MAX } from './dirty-bitmap.ts';
+export { type Strategy, switchDomain, type Trace } from './domain-switch.ts';
+export { type Errno, errors } from './errno.ts';
+export { type FailedStep, figuresOf, type UnmapFigures } from './figures.ts';
+export type { Domain, IntelIommu, Machine, MemorySection } from './machine.ts';
+export { firstOverlap, lastByte, type MappingRun, MappingRuns, totalBytes, totalMappings } from './mapping-runs.ts';
+export { alignedPowerOfTwo, type IovaRange, powerOfTwoPieces } from './power-of-two.ts';
+export { ADDRESS_MAX } from './uint64.ts';
+export { INTEL_ADDRESS_WIDTHS, INTERRUPT_WINDOW, intelNotifiers, unmapTracked, unmapWhole } from './viommu/intel.ts';
+export type { Notifier, UnmapNotice } from './viommu/notifier.ts';
