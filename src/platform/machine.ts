@@ -1,0 +1,42 @@
+import { isAtLeast, parseVersion, type Version } from './version.ts';
+
+/** A guest machine type, as far as defaults depend on it. */
+export interface MachineType {
+  readonly board: 'q35' | 'i440fx' | 'virt';
+  /** `null`: the newest of the QEMU that runs it. */
+  readonly version: Version | null;
+}
+
+const BOARDS: ReadonlyMap<string, MachineType['board']> = new Map([
+  ['q35', 'q35'],
+  ['pc-q35', 'q35'],
+  ['pc', 'i440fx'],
+  ['pc-i440fx', 'i440fx'],
+  ['virt', 'virt'],
+]);
+
+/**
+ * The machine type called `name`: "pc-q35-9.2", or an alias such as "q35". `undefined` for a name that is not upstream's,
+ * such as "pc-q35-rhel9.6.0": what a distribution's type takes over from upstream its name does not tell.
+ */
+export function parseMachineType(name: string): MachineType | undefined {
+  const { board, version } =
+    /^(?<board>[a-z0-9-]*?[a-z0-9])(?:-(?<version>\d+\.\d+(?:\.\d+)?))?$/.exec(name)?.groups ?? {};
+  const known = board === undefined ? undefined : BOARDS.get(board);
+  return known && { board: known, version: version === undefined ? null : parseVersion(version) };
+}
+
+/**
+ * Bits of the IOVAs that a vIOMMU translates unless `aw-bits` says otherwise; `undefined` where no running QEMU was asked
+ * or the model has no such property. Observed in QEMU 7.2.22, 10.0.2 and 11.1.3 for every machine type they have.
+ */
+export function defaultAddressWidth(
+  model: 'intel' | 'virtio' | 'amd' | 'smmuv3',
+  board: MachineType['board'],
+  version: Version,
+): number | undefined {
+  if (model === 'intel') return board === 'virt' ? undefined : isAtLeast(version, '9.2') ? 48 : 39;
+  if (model !== 'virtio') return undefined;
+  if (!isAtLeast(version, '9.0')) return 64;
+  return board === 'q35' ? 39 : board === 'virt' ? 48 : undefined;
+}

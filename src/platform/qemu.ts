@@ -1,0 +1,48 @@
+import type { BehaviourName, Behaviours } from '../simulator/index.ts';
+import { isAtLeast, parseVersion, type Release, type Version } from './version.ts';
+
+/** The release that first had each value of a behaviour; `null` for a patch that no release carried. */
+type Since = { readonly [Name in BehaviourName]: { readonly [Value in Behaviours[Name]]: Release | null } };
+
+/**
+ * Which QEMU does what. Sources: QEMU 7.2, 10.0.2 and 10.2.2 as released, 11.1.3 as disassembled and run, the mailed
+ * patches between them.
+ */
+export const qemuSince: Since = {
+  protocol: { v1: '7.2', v2: '8.0' },
+  viommuBlock: { never: '7.2', 'any-device': '8.0', 'each-device': '8.1', 'device-tracking': '11.0' },
+  trackingDemand: { container: '7.2', none: '8.0', device: '8.1', 'device-or-iommu': '9.1' },
+  multiDevice: { any: '7.2', single: '8.0', p2p: '8.2' },
+  ramLimit: { none: '7.2', 'type1-bitmap': '11.0', 'legacy-over-8tib': null },
+  initMessages: { generic: '7.2', 'by-cause': '8.1', 'init-failed': '11.1' },
+  domainUnmap: { whole: '7.2', 'tracked-end-as-size': '11.0', tracked: null, 'tracked-while-migrating': null },
+  enableMigration: { 'boolean-off': '7.2', 'on-off-auto': '8.1' },
+  deviceTrackingProperty: { absent: '7.2', present: '9.1' },
+  hwptTracking: { none: '7.2', 'per-hwpt': '9.1' },
+  cachingModeCheck: { 'at-exit': '7.2', 'at-realize': '10.2' },
+  addressWidthCheck: { none: '7.2', 'host-width': '9.1' },
+  addressWidthMessage: { plain: '7.2', 'by-mode-flts': '10.0', 'by-mode-fsts': '11.1' },
+  regionDelBitmap: { none: '7.2', 'ram-at-iova': '11.0', ram: '11.1' },
+  iommufdUnmap: { absent: '7.2', plain: '9.0', 'query-first': '11.0' },
+  unmapAll: { halves: '7.2', flag: '10.2' },
+  loggingRanges: { none: '7.2', two: '8.0', three: '8.2', 'three-writable': '11.0' },
+  trackingStartFailure: { printed: '7.2', reported: '8.0', 'fails-migration': '9.1' },
+  bitmapGate: { 'saving-and-running': '7.2', 'devices-running': '8.0', 'tracking-started': '10.0' },
+};
+
+/** The oldest and newest release that {@link qemuSince} was checked against. */
+export const OLDEST_QEMU: Release = '7.2';
+export const NEWEST_QEMU: Release = '11.1';
+
+/** A release of each series that behaves unlike the one before it, ascending. */
+export const qemuReleases: readonly Release[] = [
+  ...new Set(Object.values(qemuSince).flatMap((since): (Release | null)[] => Object.values(since))),
+]
+  .filter((release) => release !== null)
+  .toSorted((a, b) => (isAtLeast(parseVersion(a) as Version, b) ? 1 : -1));
+
+/** The value of behaviour `name` in QEMU `version`; `undefined` before {@link OLDEST_QEMU}. */
+export function qemuBehaviour<Name extends BehaviourName>(name: Name, version: Version): Behaviours[Name] | undefined {
+  const since = Object.entries(qemuSince[name]) as [Behaviours[Name], Release | null][];
+  return since.findLast(([, release]) => release !== null && isAtLeast(version, release))?.[0];
+}

@@ -1,0 +1,33 @@
+/** A released version, as far as behaviour depends on it. */
+export interface Version {
+  readonly major: number;
+  readonly minor: number;
+  readonly micro: number;
+}
+
+const DOTTED = /(?<major>\d{1,4})\.(?<minor>\d{1,4})(?:\.(?<micro>\d{1,6}))?/;
+
+/**
+ * The version in `text` as people write it: "10.2.2", "8.2", "qemu-kvm-9.1.0-15.el9", "1:11.1.3+ds-1" (the epoch does
+ * not count), "6.12.107+deb13-amd64", or libvirt's "10002002". `null` when there is none.
+ */
+export function parseVersion(text: string): Version | null {
+  if (/^\d{7,9}$/.test(text)) {
+    const packed = Number(text);
+    return { major: Math.floor(packed / 1e6), minor: Math.floor(packed / 1e3) % 1e3, micro: packed % 1e3 };
+  }
+  const groups = DOTTED.exec(text.replace(/^\d+:/, ''))?.groups;
+  if (!groups) return null;
+  return { major: Number(groups['major']), minor: Number(groups['minor']), micro: Number(groups['micro'] ?? 0) };
+}
+
+/** Whether `version` is `release` ("major.minor") or later; the micro number does not count. */
+export function isAtLeast(version: Version, release: Release): boolean {
+  const [major, minor] = release.split('.').map(Number) as [number, number];
+  return version.major > major || (version.major === major && version.minor >= minor);
+}
+
+/** A version that opened a release series: "11.0". */
+export type Release = `${number}.${number}`;
+
+export const series = ({ major, minor }: Version): Release => `${major}.${minor}`;
