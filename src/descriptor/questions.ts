@@ -1,0 +1,70 @@
+import { kernelReleases } from '../platform/kernel.ts';
+import { qemuReleases } from '../platform/qemu.ts';
+import { behaviourValues, INTEL_ADDRESS_WIDTHS } from '../simulator/index.ts';
+import { type Pointer, tokens } from './pointer.ts';
+
+/** A fact that a descriptor may leave open. */
+export interface Question {
+  /** Every value that makes a difference. */
+  readonly values: readonly unknown[];
+  /** Where an operator finds the answer. */
+  readonly obtain: string;
+}
+
+const truth = [true, false];
+const vfioFeature = 'ioctl VFIO_DEVICE_FEATURE on the device';
+
+/** By JSON Pointer; `*` stands for any one token. */
+const questions: Readonly<Record<string, Question>> = {
+  '/vm/viommu': {
+    values: [null, { model: 'intel', addressWidth: 48, cachingMode: true }],
+    obtain: 'libvirt: the <iommu> element of the domain; QEMU: -device intel-iommu, virtio-iommu-pci or amd-iommu',
+  },
+  '/vm/viommu/addressWidth': {
+    values: INTEL_ADDRESS_WIDTHS,
+    obtain: 'QMP: qom-get of the vIOMMU, property aw-bits; libvirt: <driver aw_bits=…> of <iommu>',
+  },
+  '/*/qemu': { values: qemuReleases, obtain: 'QMP: query-version of the QEMU process; or virsh version on the host' },
+  '/*/kernel': { values: kernelReleases, obtain: 'uname -r on the host' },
+  '/*/pageSize': { values: ['4KiB', '16KiB', '64KiB'], obtain: 'getconf PAGESIZE on the host' },
+  '/*/iommu/dirtyTracking': {
+    values: truth,
+    obtain: 'ioctl IOMMU_GET_HW_INFO on /dev/iommu, out_capabilities bit 0 (IOMMU_HW_CAP_DIRTY_TRACKING)',
+  },
+  '/*/iommu/addressWidth': {
+    values: INTEL_ADDRESS_WIDTHS,
+    obtain:
+      'ioctl VFIO_IOMMU_GET_INFO, the last byte of the last IOVA range; or the mgaw field of /sys/class/iommu/dmar0/intel-iommu/cap',
+  },
+  '/*/devices/*/protocol': {
+    values: ['v2', 'none'],
+    obtain: `${vfioFeature}, GET of VFIO_DEVICE_FEATURE_MIGRATION: ENOTTY means none; the driver: readlink /sys/bus/pci/devices/BDF/driver`,
+  },
+  '/*/devices/*/stopCopy': {
+    values: truth,
+    obtain: `${vfioFeature}, GET of VFIO_DEVICE_FEATURE_MIGRATION, flags bit 0`,
+  },
+  '/*/devices/*/p2p': { values: truth, obtain: `${vfioFeature}, GET of VFIO_DEVICE_FEATURE_MIGRATION, flags bit 1` },
+  '/*/devices/*/dmaLogging': {
+    values: truth,
+    obtain: `${vfioFeature}, PROBE of VFIO_DEVICE_FEATURE_DMA_LOGGING_START`,
+  },
+  ...Object.fromEntries(
+    Object.entries(behaviourValues).map(([name, values]) => [
+      `/*/behaviours/${name}`,
+      { values, obtain: 'the distribution’s patches; GET /v1/platforms lists what each value means' },
+    ]),
+  ),
+};
+
+const patterns = Object.entries(questions).map(([pattern, question]) => ({ pattern: tokens(pattern), question }));
+
+/** The question that the value at `pointer` answers. */
+export function questionAt(pointer: Pointer): Question {
+  const path = tokens(pointer);
+  const found = patterns.find(
+    ({ pattern }) => pattern.length === path.length && pattern.every((token, i) => token === '*' || token === path[i]),
+  );
+  if (!found) throw new Error(`a rule lacks ${pointer}, which no question asks for`);
+  return found.question;
+}

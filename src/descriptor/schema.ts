@@ -1,0 +1,252 @@
+import { z } from 'zod';
+import { behaviourValues } from '../simulator/index.ts';
+import { HEX_PATTERN, SIZE_PATTERN } from './quantities.ts';
+
+/**
+ * The one source of the request's types, of the JSON Schema that Ajv enforces at the door, and of the OpenAPI document.
+ * zod itself runs in no request. A `title` says what a value must be, in the words of an error message.
+ */
+
+const size = z
+  .union([z.int().min(0), z.string().regex(new RegExp(SIZE_PATTERN)).max(32)])
+  .meta({ id: 'Size', title: 'a size: a whole number of bytes, "12TiB" or "0x…"', examples: ['4GiB', 4294967296] });
+const hexAddress = z
+  .string()
+  .regex(new RegExp(HEX_PATTERN))
+  .meta({ id: 'Hex', title: 'a 64-bit hex string such as "0xfee00000"', examples: ['0xfef00000'] });
+const name = z.string().min(1).max(256);
+const version = z
+  .string()
+  .min(1)
+  .max(128)
+  .meta({ id: 'Version', title: 'a version such as "10.2.2" or "1:11.1.3+ds-1"', examples: ['10.2.2'] });
+const bits = z.int().min(1).max(64);
+const onOff = z.enum(['on', 'off']);
+
+const viommu = z
+  .strictObject({
+    model: z.enum(['intel', 'virtio', 'amd', 'smmuv3']),
+    addressWidth: bits.optional().describe('Bits of IOVA (aw-bits). Default: by machine type and QEMU version.'),
+    cachingMode: z.boolean().optional().describe('Default: false.'),
+    scalableMode: z.boolean().optional().describe('Default: false.'),
+    firstStage: z.boolean().optional(),
+    firstStage1g: z.boolean().optional(),
+    snoopControl: z.boolean().optional(),
+    dmaDrain: z.boolean().optional(),
+    deviceIotlb: z.boolean().optional(),
+    dmaTranslation: z.boolean().optional(),
+    pasidBits: z.int().min(0).max(64).optional(),
+    svm: z.boolean().optional(),
+    eim: z.boolean().optional(),
+    intremap: z.boolean().optional(),
+    dmaRemap: z.boolean().optional(),
+    pciId: name.optional(),
+    granule: name.optional(),
+    bootBypass: z.boolean().optional(),
+    accel: z.boolean().optional(),
+  })
+  .meta({ id: 'Viommu', description: 'The guest IOMMU that the devices sit behind.' });
+
+const mapping = z
+  .strictObject({ iova: hexAddress, pageSize: size, count: z.int().min(1), gpa: hexAddress.optional() })
+  .meta({ id: 'Mapping', description: '`count` guest mappings of `pageSize` bytes each, back to back from `iova`.' });
+
+const vfioDevice = z
+  .strictObject({
+    id: name.optional().describe('Default: "dev" and its place in the list.'),
+    host: name.optional().describe('PCI address or mdev UUID: the name in QEMU’s messages. Default: the id.'),
+    type: z
+      .enum(['vfio-pci', 'mdev', 'vfio-ap', 'vfio-ccw', 'vfio-user-pci'])
+      .optional()
+      .describe('Default: vfio-pci.'),
+    backend: z.enum(['legacy', 'iommufd']).optional().describe('Default: legacy.'),
+    iommufdObject: name.optional().describe('Devices of one object may share a container. Only with iommufd.'),
+    group: z.int().min(0).optional(),
+    address: z
+      .strictObject({
+        bus: name.optional(),
+        bypassIommu: z.boolean().optional(),
+        behindPciBridge: z.boolean().optional(),
+      })
+      .optional(),
+    unpluggedForMigration: z.boolean().optional().describe('Failover primary or teaming: true. Default: false.'),
+    enableMigration: z.enum(['on', 'off', 'auto']).optional().describe('Default: auto; off in QEMU 7.2 and 8.0.'),
+    deviceDirtyTracking: onOff.optional().describe('x-device-dirty-page-tracking. Default: on.'),
+    preCopyDirtyTracking: onOff.optional().describe('Default: on.'),
+    multifdTransfer: z.enum(['on', 'off', 'auto']).optional(),
+    maxQueuedBuffersSize: size.optional(),
+    ramfbMigrate: z.enum(['on', 'off', 'auto']).optional(),
+    ats: z.enum(['on', 'off', 'auto']).optional(),
+    guestDomain: z.enum(['dma', 'identity', 'blocking']).optional().describe('What the guest attached the device to.'),
+    mappings: z.array(mapping).max(100_000).optional().describe('What the guest’s DMA domain maps. Unknown: bounds.'),
+    pciBars: z
+      .array(z.strictObject({ gpa: hexAddress, size }))
+      .max(64)
+      .optional(),
+  })
+  .meta({ id: 'VfioDevice', description: 'A VFIO device of the VM, in the order of QEMU’s command line.' });
+
+const property = z.union([z.string().max(1024), z.number(), z.boolean()]);
+
+const vm = z
+  .strictObject({
+    name: name.optional(),
+    machine: name.optional().describe('Machine type, such as pc-q35-10.2.'),
+    accel: z.enum(['kvm', 'tcg']).optional().describe('Default: kvm.'),
+    kernelIrqchip: z.enum(['on', 'split', 'off']).optional(),
+    onlyMigratable: z.boolean().optional().describe('-only-migratable. Default: false.'),
+    memory: size.describe('Boot RAM (-m).'),
+    maxMemory: size.optional(),
+    slots: z.int().min(0).max(256).optional(),
+    maxRamBelow4g: size.optional(),
+    memoryBackends: z
+      .array(z.strictObject({ size, share: z.boolean().optional(), guestMemfd: z.boolean().optional() }))
+      .max(256)
+      .optional(),
+    hotplugged: z
+      .array(z.strictObject({ model: z.enum(['dimm', 'virtio-mem']), size, blockSize: size.optional() }))
+      .max(256)
+      .optional(),
+    cpu: z
+      .strictObject({
+        vendor: name.optional(),
+        physBits: bits.optional(),
+        invtsc: z.boolean().optional(),
+        tscFrequency: z.int().min(0).optional(),
+        hvPassthrough: z.boolean().optional(),
+        hvNoNonarchCoresharing: z.enum(['on', 'off', 'auto']).optional(),
+      })
+      .optional(),
+    confidential: z.enum(['none', 'sev', 'sev-es', 'sev-snp', 'tdx']).optional().describe('Default: none.'),
+    viommu: viommu.nullable().optional().describe('Default: none.'),
+    defaultBusBypassIommu: z.boolean().optional().describe('Default: false.'),
+    vfio: z.array(vfioDevice).max(256),
+    otherDevices: z
+      .array(
+        z.strictObject({
+          type: name,
+          id: name.optional(),
+          properties: z.record(name, property).optional(),
+          backend: z.record(name, z.boolean()).optional(),
+        }),
+      )
+      .max(1024)
+      .optional(),
+    disks: z
+      .array(z.strictObject({ node: name, format: name }))
+      .max(1024)
+      .optional(),
+    runtime: z
+      .strictObject({
+        blockedReasons: z.array(z.string().max(4096)).max(256).optional(),
+        mounted9p: z.boolean().optional(),
+        dumping: z.boolean().optional(),
+        poisonedMemory: z.boolean().optional(),
+      })
+      .optional(),
+  })
+  .meta({ id: 'Vm' });
+
+const hostDevice = z
+  .strictObject({
+    driver: name.optional().describe('VFIO driver that the device is bound to.'),
+    protocol: z.enum(['v1', 'v2', 'none']).optional().describe('Migration protocol of the driver.'),
+    stopCopy: z.boolean().optional(),
+    p2p: z.boolean().optional(),
+    preCopy: z.boolean().optional(),
+    dmaLogging: z.boolean().optional(),
+    dmaLoggingAddressSpace: z
+      .strictObject({ minBits: bits.optional(), maxBits: bits.optional(), maxRanges: z.int().min(1).optional() })
+      .optional(),
+    ats: z.boolean().optional(),
+  })
+  .meta({
+    id: 'HostDevice',
+    description: 'What a device can do. What is left out is derived from the driver, or unknown.',
+  });
+
+const behaviours = z
+  .strictObject(
+    Object.fromEntries(Object.entries(behaviourValues).map(([key, values]) => [key, z.enum(values).optional()])),
+  )
+  .meta({ id: 'Behaviours', description: 'Overrides for a QEMU that was patched: what it does, by name.' });
+
+const host = z
+  .strictObject({
+    qemu: version.optional().describe('Version of the QEMU process.'),
+    kernel: version.optional(),
+    libvirt: version.optional(),
+    pageSize: size.optional().describe('Default: 4KiB on x86.'),
+    memory: size.optional(),
+    memlockLimit: z.union([size, z.literal('unlimited')]).optional(),
+    iommu: z
+      .strictObject({
+        vendor: name.optional(),
+        dirtyTracking: z.boolean().optional(),
+        addressWidth: bits.optional(),
+        firstStage1g: z.boolean().optional(),
+        pasidBits: z.int().min(0).max(64).optional(),
+        errata772415: z.boolean().optional(),
+      })
+      .optional(),
+    iommufd: z.boolean().optional(),
+    type1: z
+      .strictObject({
+        emulatedByIommufd: z.boolean().optional().describe('Default: false.'),
+        maxDirtyBitmapSize: size.optional().describe('Default: 256MiB.'),
+        trackingPageSize: size.optional().describe('Default: the host’s page size.'),
+        dmaEntryLimit: z.int().min(0).optional().describe('Default: 65535.'),
+        unmapAll: z.boolean().optional(),
+        updateVaddr: z.boolean().optional(),
+      })
+      .optional(),
+    devices: z.record(name, hostDevice).optional().describe('By the id of the VFIO device.'),
+    behaviours: behaviours.optional(),
+  })
+  .meta({
+    id: 'Host',
+    description: 'The machine that runs QEMU. What is left out is unknown unless a default is named.',
+  });
+
+const migration = z
+  .strictObject({
+    mode: z
+      .enum(['normal', 'cpr-reboot', 'cpr-transfer', 'cpr-exec', 'snapshot'])
+      .optional()
+      .describe('Default: normal.'),
+    capabilities: z.array(name).max(64).optional(),
+    parameters: z
+      .strictObject({
+        multifdCompression: name.optional(),
+        sendSwitchoverStart: z.boolean().optional(),
+        tls: z.boolean().optional(),
+        downtimeLimitMs: z.int().min(0).optional(),
+        bandwidth: size.optional(),
+      })
+      .optional(),
+    guestEvents: z
+      .array(z.enum(['unmap', 'domain-switch', 'reset', 'hotplug', 'dirty-rate']))
+      .max(5)
+      .optional()
+      .describe('What the guest may do meanwhile. Default: anything but hotplug.'),
+  })
+  .meta({ id: 'Migration' });
+
+export const descriptor = z
+  .strictObject({
+    ref: z.string().max(256).optional().describe('Comes back in the answer.'),
+    state: z.enum(['planned', 'running']).optional().describe('Default: planned.'),
+    closed: z.boolean().optional().describe('Whether what is not listed is absent. Default: true.'),
+    vm,
+    source: host,
+    destination: host.optional().describe('Default: a host like the source.'),
+    migration: migration.optional(),
+  })
+  .meta({ id: 'Descriptor', description: 'A VM, the host it is on, and what is about to be done.' });
+
+export type Descriptor = z.infer<typeof descriptor>;
+export type VmDescriptor = Descriptor['vm'];
+export type ViommuDescriptor = NonNullable<VmDescriptor['viommu']>;
+export type VfioDescriptor = VmDescriptor['vfio'][number];
+export type HostDescriptor = Descriptor['source'];
+export type HostDeviceDescriptor = NonNullable<HostDescriptor['devices']>[string];
