@@ -1,0 +1,126 @@
+import type { Device } from '../descriptor/device.ts';
+import { all, constant, evidence, type Fact, lacking, map, no, choose, type Truth } from '../descriptor/fact.ts';
+import type { Side } from '../descriptor/host.ts';
+import type { Scenario } from '../descriptor/scenario.ts';
+import type { Finding } from './finding.ts';
+import { deviceRules, vmRules } from './index.ts';
+import type { Case, Effect, Rule } from './rule.ts';
+import { withReporters, withShadows } from './shadows.ts';
+import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
+
+/**
+ * Everything that the rules find in `scenario`, in the order in which QEMU comes to it, with what it would say and where.
+ * Rules that do not fire are left out unless `includeClear`.
+ */
+export function judge(scenario: Scenario, includeClear = false): Finding[] {
+  const findings: Finding[] = [];
+  const add = (finding: Finding): void => {
+    if (includeClear || finding.outcome !== 'clear') findings.push(finding);
+  };
+  for (const rule of vmRules) add(apply(rule, rule.cases, scenario, null));
+  const said = new Set<Rule>();
+  for (const [index, device] of scenario.devices.entries()) {
+    const container = scenario.containers.find(({ devices }) => devices.includes(device));
+    // A failover primary is unplugged before migration starts: QEMU does not prepare it for migration at all.
+    if (!container || !isMigratableType(device)) continue;
+    const here = { ...scenario, device, realized: scenario.devices.slice(0, index + 1), container };
+    for (const rule of deviceRules.filter(isJudgedOn(scenario.side))) {
+      const finding = apply(rule, rule.cases, here, device);
+      const isRepeated = rule.once === true && finding.effect === 'blocker' && said.has(rule);
+      if (finding.outcome === 'fires') said.add(rule);
+      if (!isRepeated) add(finding);
+    }
+  }
+  return withReporters(withShadows(findings));
+}
+
+/** What can go wrong while migration runs happens on the source. */
+const isJudgedOn =
+  (side: Side) =>
+  ({ effect }: Rule): boolean =>
+    side === 'source' || typeof effect !== 'string' || effect === 'start-failure' || effect === 'blocker';
+
+/** vfio-ap, vfio-ccw and vfio-user-pci do not go through `vfio_migration_realize`. */
+export const isMigratableType = ({ type }: Device): boolean => type === 'vfio-pci' || type === 'mdev';
+
+type Cases<Here> = Readonly<Record<string, Case<Here> | undefined>>;
+
+/** What `rule` says here. */
+function apply<Here extends Scenario>(rule: Rule, cases: Cases<Here>, here: Here, device: Device | null): Finding {
+  const behaviour: Fact<string> = here.host.qemu[rule.behaviour];
+  const holds = behaviour.known
+    ? choose(behaviour, (value) => cases[value]?.holds(here) ?? no)
+    : inEveryCase(behaviour.lacks, cases, here);
+  const truth = rule.trigger === undefined ? holds : all(holds, here.mayHappen(rule.trigger));
+  const about = { rule, host: here.side, ...(device && { device: device.id }), reportedBy: [], lacks: [] };
+  if (truth.known && !truth.value) {
+    return { ...about, outcome: 'clear', effect: 'warning', messages: {}, evidence: evidence(truth) };
+  }
+  const effect = effectOf(rule, here, device);
+  if (!truth.known || !effect.known) {
+    const lacks = new Set([truth, effect].flatMap((fact) => (fact.known ? [] : fact.lacks)));
+    return {
+      ...about,
+      outcome: 'unknown',
+      effect: effect.known ? effect.value : 'blocker',
+      messages: {},
+      evidence: [],
+      lacks: [...lacks],
+    };
+  }
+  const said = behaviour.known ? cases[behaviour.value] : undefined;
+  const fired = {
+    ...about,
+    outcome: 'fires' as const,
+    evidence: evidence(truth),
+    ...consequence(effect.value, said, here, device),
+  };
+  return here.side === 'destination' && fired.effect === 'blocker'
+    ? { ...fired, effect: rule.atDestination ?? 'warning' }
+    : fired;
+}
+
+/** The truth where it is not known which QEMU this is: false if no QEMU has the rule fire. */
+function inEveryCase<Here>(lacks: readonly string[], cases: Cases<Here>, here: Here): Truth {
+  const truths = Object.values(cases).map((each) => each?.holds(here) ?? no);
+  if (truths.every((truth) => truth.known && !truth.value)) return no;
+  return lacking(...lacks, ...truths.flatMap((truth) => (truth.known ? [] : truth.lacks)));
+}
+
+function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): Fact<Effect> {
+  if (typeof effect === 'string' || !device) return constant(typeof effect === 'string' ? effect : effect.auto);
+  return choose(host.qemu.enableMigration, (property) =>
+    property === 'boolean-off'
+      ? constant(effect.auto)
+      : map(device.enableMigration, (value) => (value === 'on' ? effect.on : effect.auto)),
+  );
+}
+
+/** What comes of a rule that fires, and QEMU's words for it with its prefixes. */
+function consequence<Here extends Scenario>(
+  effect: Effect,
+  said: Case<Here> | undefined,
+  here: Here,
+  device: Device | null,
+): Pick<Finding, 'effect' | 'messages' | 'outsideRealize'> {
+  const isFatalBlocker = effect === 'blocker' && here.vm.onlyMigratable.known && here.vm.onlyMigratable.value;
+  const outside = said?.outsideRealize ? { outsideRealize: true as const } : {};
+  const final = { effect: isFatalBlocker ? ('start-failure' as const) : effect, ...outside };
+  if (said?.message == null) return { ...final, messages: {} };
+  const reason = fill(said.message, { ...(device && { device: device.name }), ...said.parameters?.(here) });
+  const inRealize = device && !said.outsideRealize;
+  switch (effect) {
+    case 'start-failure':
+      return { ...final, messages: { start: inRealize ? realizeError(device.name, reason) : reason } };
+    case 'blocker':
+      return device && isFatalBlocker
+        ? { ...final, messages: { start: onlyMigratableError(device.name, reason) } }
+        : { ...final, messages: { queryMigrate: reason, migrate: reason } };
+    case 'warning':
+      return { ...final, messages: { start: warning(reason) } };
+    case 'migration-failure':
+    case 'data-loss':
+    case 'no-convergence':
+      return { ...final, messages: { migrate: reason } };
+  }
+}

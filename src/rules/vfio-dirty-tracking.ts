@@ -1,0 +1,26 @@
+import { any, not } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+
+/**
+ * Somebody must see what the device writes: the device (DMA logging) or, since 9.1 and on iommufd only, the host IOMMU.
+ * Type1 does not count, since it calls every mapped page dirty on every pass; `on` takes that and only warns.
+ */
+export const vfioDirtyTracking = deviceRule({
+  id: 'vfio-dirty-tracking',
+  title: 'Nothing tracks what the device writes',
+  layer: 'device',
+  behaviour: 'trackingDemand',
+  effect: { auto: 'blocker', on: 'warning' },
+  cases: {
+    device: {
+      message: "{device}: VFIO device doesn't support device dirty tracking",
+      holds: ({ device }) => not(device.tracksDirtyPages),
+    },
+    'device-or-iommu': {
+      message: "{device}: VFIO device doesn't support device and IOMMU dirty tracking",
+      holds: ({ device }) => not(any(device.tracksDirtyPages, device.hwptTracksDirtyPages)),
+    },
+  },
+  liftedBy: ['iommufd', 'other-driver', 'other-destination', 'enable-migration', 'unplug-for-migration'],
+  source: { confidence: 'confirmed', read: ['d4a2af747d5a, 8.1', 'f48b472450ef, 9.1', '10.2.2', '11.1.3 run'] },
+});

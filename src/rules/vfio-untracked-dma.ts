@@ -1,0 +1,20 @@
+import { is } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+
+/**
+ * With `enable-migration=on` and nothing that tracks dirty pages, QEMU since 10.0 never counts tracking as started and
+ * reads no bitmap, so that what the device writes while memory is copied is not sent again. Earlier QEMUs marked all of
+ * it dirty instead. QEMU says nothing after the warning at start.
+ */
+export const vfioUntrackedDma = deviceRule({
+  id: 'vfio-untracked-dma',
+  title: 'What the device writes during migration is lost',
+  layer: 'qemu',
+  behaviour: 'bitmapGate',
+  effect: 'data-loss',
+  cases: {
+    'tracking-started': { message: null, holds: ({ container }) => is(container.tracker, 'none') },
+  },
+  liftedBy: ['iommufd', 'other-driver', 'other-destination', 'unplug-for-migration'],
+  source: { confidence: 'inferred', read: ['vfio_listener_log_sync, 10.2.2', '11.1.3 run: no tracking is started'] },
+});

@@ -1,0 +1,52 @@
+import { all, constant, is, no, not, type Truth } from '../descriptor/fact.ts';
+import type { Scenario } from '../descriptor/scenario.ts';
+import { INTEL_ADDRESS_WIDTHS } from '../simulator/index.ts';
+import { vmRule } from './rule.ts';
+
+const isOtherWidth = ({ vm: { viommu } }: Scenario): Truth =>
+  viommu ? all(is(viommu.model, 'intel'), not(is(viommu.addressWidth, ...supported(viommu.firstStage)))) : no;
+
+/** First-stage translation has one width only. */
+const supported = (firstStage: Truth): readonly number[] =>
+  firstStage.known && firstStage.value ? INTEL_ADDRESS_WIDTHS.slice(-1) : INTEL_ADDRESS_WIDTHS;
+
+const parameters =
+  (scalable: string, firstStage: string) =>
+  ({ vm: { viommu } }: Scenario): Record<string, string> => {
+    const isOn = (truth: Truth | undefined): boolean => truth?.known === true && truth.value;
+    const nested = isOn(viommu?.firstStage);
+    const widths = supported(constant(nested)).join(', ');
+    const mode = nested ? firstStage : isOn(viommu?.scalableMode) ? scalable : 'Legacy mode';
+    return { mode, values: nested ? `value for aw-bits is: ${widths}` : `values for aw-bits are: ${widths}` };
+  };
+
+/**
+ * intel-iommu walks page tables of three or four levels, so that its IOVAs have 39 or 48 bits and no other number, not
+ * even where the host IOMMU has more. QEMU refuses any other before a device is looked at.
+ */
+export const viommuAddressWidth = vmRule({
+  id: 'viommu-address-width',
+  title: 'intel-iommu does not have this address width',
+  layer: 'qemu',
+  behaviour: 'addressWidthMessage',
+  effect: 'start-failure',
+  cases: {
+    plain: {
+      message: 'Supported values for aw-bits are: {values}',
+      parameters: () => ({ values: INTEL_ADDRESS_WIDTHS.join(', ') }),
+      holds: isOtherWidth,
+    },
+    'by-mode-flts': {
+      message: '{mode}: supported {values}',
+      parameters: parameters('Scalable mode(flts=off)', 'Scalable mode(flts=on)'),
+      holds: isOtherWidth,
+    },
+    'by-mode-fsts': {
+      message: '{mode}: supported {values}',
+      parameters: parameters('Scalable mode(fsts=off)', 'Scalable mode(fsts=on)'),
+      holds: isOtherWidth,
+    },
+  },
+  liftedBy: ['viommu-address-width-39', 'remove-viommu'],
+  source: { confidence: 'confirmed', read: ['vtd_decide_config, 7.2, 10.0.2, 10.2.2', '11.1.3 run'] },
+});

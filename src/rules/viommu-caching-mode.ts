@@ -1,0 +1,33 @@
+import { all, is, no, not, type Truth } from '../descriptor/fact.ts';
+import { type DeviceHere, deviceRule } from './rule.ts';
+
+/**
+ * Without caching mode a guest does not tell intel-iommu about new mappings, and the host could not follow them. Until
+ * 10.1 QEMU exits once the machine is built; since 10.2 a physical device is refused, and an mdev is let through.
+ */
+export const viommuCachingMode = deviceRule({
+  id: 'viommu-caching-mode',
+  title: 'intel-iommu without caching mode',
+  layer: 'qemu',
+  behaviour: 'cachingModeCheck',
+  effect: 'start-failure',
+  once: true,
+  cases: {
+    'at-exit': {
+      message: 'We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.',
+      outsideRealize: true,
+      holds: lacksCachingMode,
+    },
+    'at-realize': {
+      message:
+        'Failed to set vIOMMU: Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.',
+      holds: (here) => (here.device.type === 'mdev' ? no : all(here.device.behindViommu, lacksCachingMode(here))),
+    },
+  },
+  liftedBy: ['viommu-caching-mode', 'bypass-viommu', 'remove-viommu'],
+  source: { confidence: 'confirmed', read: ['7.2', '10.0.13 run', '10.2.2', '11.1.3 run'] },
+});
+
+function lacksCachingMode({ vm: { viommu } }: DeviceHere): Truth {
+  return viommu ? all(is(viommu.model, 'intel'), not(viommu.cachingMode)) : no;
+}

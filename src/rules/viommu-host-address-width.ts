@@ -1,0 +1,34 @@
+import { all, is, map, no, choose, type Truth } from '../descriptor/fact.ts';
+import { type DeviceHere, deviceRule } from './rule.ts';
+
+/**
+ * An IOVA that the guest may use must be one that the host IOMMU can translate, or mapping it fails at run time. QEMU
+ * compares the two widths when a physical device is plugged in; an mdev has no host IOMMU to compare with.
+ */
+export const viommuHostAddressWidth = deviceRule({
+  id: 'viommu-host-address-width',
+  title: 'The vIOMMU’s address width exceeds the host IOMMU’s',
+  layer: 'qemu',
+  behaviour: 'addressWidthCheck',
+  effect: 'start-failure',
+  cases: {
+    'host-width': {
+      message: 'Failed to set vIOMMU: aw-bits {width} > host aw-bits {hostWidth}',
+      parameters: ({ vm, host }) => ({
+        width: vm.viommu?.addressWidth.known ? String(vm.viommu.addressWidth.value) : '',
+        hostWidth: host.iommuAddressWidth.known ? String(host.iommuAddressWidth.value) : '',
+      }),
+      holds: (here) => (here.device.type === 'mdev' ? no : all(here.device.behindViommu, exceedsHost(here))),
+    },
+  },
+  liftedBy: ['viommu-address-width-39', 'bypass-viommu', 'remove-viommu', 'other-destination'],
+  source: { confidence: 'confirmed', read: ['9.1 patches', '10.0.2', '10.2.2', '11.1.3 binary'] },
+});
+
+const exceedsHost = ({ vm: { viommu }, host }: DeviceHere): Truth =>
+  viommu
+    ? all(
+        is(viommu.model, 'intel'),
+        choose(viommu.addressWidth, (width) => map(host.iommuAddressWidth, (hostWidth) => width > hostWidth)),
+      )
+    : no;

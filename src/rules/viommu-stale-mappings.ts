@@ -1,0 +1,28 @@
+import { any, map } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+
+/**
+ * The loop that since 11.0 unmaps only what is mapped takes the end of the range for its size, and so finds nothing at or
+ * above 0xfef00000: what the guest maps there stays mapped in the host, and its dirty bits are never read if the guest
+ * goes on to an identity domain. QEMU says nothing.
+ */
+export const viommuStaleMappings = deviceRule({
+  id: 'viommu-stale-mappings',
+  title: 'Mappings outlive the guest’s DMA domain',
+  layer: 'qemu',
+  behaviour: 'domainUnmap',
+  effect: 'data-loss',
+  trigger: 'domain-switch',
+  cases: {
+    'tracked-end-as-size': {
+      message: null,
+      holds: ({ container }) =>
+        any(...container.transitions.map(({ cost }) => map(cost, ({ figures }) => figures.leftMappedBytes > 0n))),
+    },
+  },
+  liftedBy: ['bypass-viommu', 'remove-viommu', 'other-qemu'],
+  source: {
+    confidence: 'confirmed',
+    read: ['vtd_address_space_unmap_in_dirty_tracking, 11.0 patch compiled', '11.1.3 run, seven migrations'],
+  },
+});

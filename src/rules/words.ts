@@ -1,0 +1,13 @@
+/** `template` with what stands in braces replaced. */
+export const fill = (template: string, parameters: Readonly<Record<string, string>>): string =>
+  template.replace(/\{(\w+)\}/g, (whole, key: string) => parameters[key] ?? whole);
+
+/** What QEMU puts before the reason why a VFIO device cannot be realized. */
+export const realizeError = (device: string, reason: string): string => `vfio ${device}: ${reason}`;
+
+/** What becomes of a migration blocker when QEMU runs with `-only-migratable`. */
+export const onlyMigratableError = (device: string, reason: string): string =>
+  realizeError(device, `disallowing migration blocker (--only-migratable) for: ${reason}`);
+
+/** A warning as QEMU prints it. */
+export const warning = (reason: string): string => `warning: ${reason}`;
