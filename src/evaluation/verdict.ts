@@ -1,0 +1,51 @@
+import { type Finding, isRefusal } from '../rules/finding.ts';
+
+/** From best to worst. */
+export const verdicts = ['allowed', 'risky', 'blocked', 'unsafe'] as const;
+export type KnownVerdict = (typeof verdicts)[number];
+export type Verdict = KnownVerdict | 'unknown';
+
+/** What made a verdict. */
+export const causes = [
+  'start-failure',
+  'blocker',
+  'migration-failure',
+  'data-loss',
+  'guest-event',
+  'no-convergence',
+  'site-policy',
+  'missing-facts',
+] as const;
+export type Cause = (typeof causes)[number];
+
+/** What a finding makes of the migration if it can be reached. */
+function severity(finding: Finding): KnownVerdict {
+  if (isRefusal(finding)) return 'blocked';
+  if (finding.effect === 'warning') return 'allowed';
+  return finding.effect === 'data-loss' && finding.rule.trigger === undefined ? 'unsafe' : 'risky';
+}
+
+const isWorse = (a: KnownVerdict, b: KnownVerdict): boolean => verdicts.indexOf(a) > verdicts.indexOf(b);
+
+/**
+ * The worst reachable finding: a refusal if there is one, since nothing behind it can happen, or else the worst hazard.
+ * `null` when a finding that is not known could change that.
+ */
+export function settledVerdict(findings: readonly Finding[]): KnownVerdict | null {
+  const fired = findings.filter(({ outcome }) => outcome === 'fires');
+  const open = findings.filter(({ outcome }) => outcome === 'unknown');
+  if (fired.some(isRefusal)) return 'blocked';
+  if (open.some(isRefusal)) return null;
+  const worst = fired.map(severity).reduce<KnownVerdict>((a, b) => (isWorse(b, a) ? b : a), 'allowed');
+  return open.some((finding) => isWorse(severity(finding), worst)) ? null : worst;
+}
+
+/** The findings that a settled verdict rests on. */
+export const decisive = (findings: readonly Finding[], verdict: KnownVerdict): Finding[] =>
+  findings.filter((finding) => finding.outcome === 'fires' && verdict !== 'allowed' && severity(finding) === verdict);
+
+/** What made the verdict that rests on `deciding`, each once, in the order of {@link causes}. */
+export function causesOf(deciding: readonly Finding[]): Cause[] {
+  const found = new Set(deciding.map(({ effect, rule }) => (rule.trigger === undefined ? effect : 'guest-event')));
+  return causes.filter((cause) => (found as ReadonlySet<string>).has(cause));
+}
