@@ -1,0 +1,68 @@
+import type { Descriptor } from '../descriptor/schema.ts';
+
+/** A request that the document and the README show; the answer beside it is produced by running it. */
+export interface Example {
+  readonly summary: string;
+  readonly descriptor: Descriptor;
+}
+
+const behindIntel: Descriptor['vm'] = {
+  machine: 'pc-q35-10.2',
+  memory: '4GiB',
+  viommu: { model: 'intel', addressWidth: 48, cachingMode: true },
+  vfio: [{ id: 'dev0', host: '0000:3b:00.1', backend: 'legacy', enableMigration: 'on', guestDomain: 'dma' }],
+};
+
+const host: Descriptor['source'] = {
+  qemu: '10.2.2',
+  kernel: '7.1',
+  pageSize: '4KiB',
+  memlockLimit: 'unlimited',
+  iommu: { vendor: 'intel', dirtyTracking: false, addressWidth: 48 },
+  devices: { dev0: { protocol: 'v2', stopCopy: true, p2p: true, preCopy: true, dmaLogging: false } },
+};
+
+/** By the name that the OpenAPI document gives them. */
+export const examples: Readonly<Record<string, Example>> = {
+  'domain-switch': {
+    summary: 'The bug this began with: a guest leaves its DMA domain and QEMU unmaps the whole aperture',
+    descriptor: { vm: behindIntel, source: { ...host, behaviours: { viommuBlock: 'device-tracking' } } },
+  },
+  'vfio-behind-viommu': {
+    summary: 'The same VM on QEMU 10.2.2 as released: the device refuses to start',
+    descriptor: { vm: behindIntel, source: host },
+  },
+  'ram-limit': {
+    summary: 'Guest RAM one page over what a type1 dirty bitmap covers, QEMU 11.1',
+    descriptor: {
+      vm: {
+        machine: 'pc-q35-11.1',
+        memory: '0x80000001000',
+        vfio: [{ id: 'dev0', host: '0000:3b:00.1', enableMigration: 'on' }],
+      },
+      source: { ...host, qemu: '11.1.3' },
+    },
+  },
+  unknown: {
+    summary: 'Nothing is known of the host: what is missing, and what each answer would decide',
+    descriptor: {
+      vm: { machine: 'pc-q35-10.2', memory: '4GiB', vfio: [{ id: 'dev0', host: '0000:3b:00.1' }] },
+      source: { qemu: '10.2.2' },
+    },
+  },
+};
+
+/** The first example's device as libvirt writes it. */
+export const exampleXml = `<domain type='kvm'>
+  <name>web1</name>
+  <memory unit='GiB'>4</memory>
+  <os><type arch='x86_64' machine='pc-q35-10.2'>hvm</type></os>
+  <devices>
+    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <driver name='vfio' model='mlx5_vfio_pci'/>
+      <source><address domain='0x0000' bus='0x3b' slot='0x00' function='0x1'/></source>
+    </hostdev>
+    <iommu model='intel'><driver intremap='on' caching_mode='on' aw_bits='48'/></iommu>
+  </devices>
+</domain>
+`;
