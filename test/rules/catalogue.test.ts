@@ -1,0 +1,73 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseVersion } from '../../src/platform/version.ts';
+import { qemuBehaviour } from '../../src/platform/qemu.ts';
+import { deviceRules, vmRules } from '../../src/rules/index.ts';
+import { behaviourValues } from '../../src/simulator/index.ts';
+
+const rules = [...vmRules, ...deviceRules];
+const source = new URL('../../src/rules/', import.meta.url);
+
+/** Files of the folder that are not a rule. */
+const MACHINERY = ['finding.ts', 'index.ts', 'judge.ts', 'rule.ts', 'shadows.ts', 'words.ts'];
+
+describe('the catalogue', () => {
+  it('lists every rule file, once', () => {
+    const files = readdirSync(source).filter((file) => !MACHINERY.includes(file));
+    expect(rules.map(({ id }) => `${id}.ts`).toSorted()).toEqual(files.toSorted());
+  });
+
+  it('keeps the ids that are URLs and metric labels', () => {
+    expect(rules.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['vfio-protocol-v1', 'vfio-ram-limit', 'vfio-viommu', 'vfio-unmap']),
+    );
+    for (const { id } of rules) expect(id).toMatch(/^[a-z0-9]+(?:-[a-z0-9]+)+$/);
+  });
+
+  it.each(rules)('$id has a doc comment, a case table and sources', ({ id, source: { read }, liftedBy, title }) => {
+    const text = readFileSync(new URL(`${id}.ts`, source), 'utf8');
+    expect(text).toMatch(/\/\*\*\n(?: \* .+\n){2,}? \*\/\nexport const \w+ = (?:device|vm)Rule\(\{/);
+    expect(existsSync(new URL(`${id}.test.ts`, import.meta.url))).toBe(true);
+    expect(read.length).toBeGreaterThan(0);
+    expect(liftedBy.length).toBeGreaterThan(0);
+    expect(title).not.toMatch(/\.$/);
+  });
+
+  it.each(rules)('$id is keyed by values that its behaviour has', ({ behaviour, cases }) => {
+    expect(behaviourValues[behaviour]).toEqual(expect.arrayContaining(Object.keys(cases)));
+  });
+
+  it('evaluates vfio_migration_realize in QEMU’s order', () => {
+    const realize = [
+      'vfio-migration-disabled',
+      'vfio-no-migration-support',
+      'vfio-migration-init',
+      'vfio-ram-limit',
+      'vfio-dirty-tracking',
+      'vfio-p2p',
+      'vfio-viommu',
+    ];
+    expect(deviceRules.map(({ id }) => id).filter((id) => realize.includes(id))).toEqual(realize);
+  });
+
+  it('names no version: those stand in the platform tables', () => {
+    for (const { id, title, cases } of rules) {
+      for (const each of Object.values(cases)) {
+        for (const text of [title, each.message ?? '']) expect(text, id).not.toMatch(/\b\d+\.\d+\b/);
+      }
+    }
+  });
+});
+
+describe('every release that is known', () => {
+  it.each(['7.2', '8.0', '8.1', '8.2', '9.0', '9.1', '9.2', '10.0', '10.1', '10.2', '11.0', '11.1'])(
+    '%s has a value for every behaviour',
+    (release) => {
+      const version = parseVersion(release);
+      if (!version) throw new Error(release);
+      for (const name of Object.keys(behaviourValues) as (keyof typeof behaviourValues)[]) {
+        expect(behaviourValues[name]).toContain(qemuBehaviour(name, version));
+      }
+    },
+  );
+});

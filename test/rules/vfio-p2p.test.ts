@@ -1,0 +1,45 @@
+import { testRule } from './rule-tester.ts';
+
+const able = { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: true };
+const without = { ...able, p2p: false };
+const two = (first: object, second: object, enableMigration: string = 'auto') => ({
+  '/vm/vfio': [
+    { id: 'a', host: '0000:3b:00.1', enableMigration },
+    { id: 'b', host: '0000:3b:00.2', enableMigration },
+  ],
+  '/source/devices': { a: first, b: second },
+});
+const says = 'Multiple VFIO devices migration is supported only if all of them support P2P migration';
+const single = 'Migration is currently not supported with multiple VFIO devices';
+
+testRule('vfio-p2p', {
+  fires: [
+    { name: 'the second lacks P2P', given: two(able, without), effect: 'blocker', says },
+    { name: 'the first lacks P2P', given: two(without, able), effect: 'blocker', says },
+    {
+      name: 'on refuses the device that is added',
+      given: two(able, without, 'on'),
+      effect: 'start-failure',
+      says: `vfio 0000:3b:00.2: ${says}`,
+    },
+    {
+      name: '8.1 takes one device only',
+      given: { ...two(able, able), '/source/qemu': '8.1' },
+      effect: 'blocker',
+      says: single,
+    },
+  ],
+  clear: [
+    { name: 'both have it', given: two(able, able) },
+    { name: 'one device alone needs none', given: { '/source/devices/dev0/p2p': false } },
+    { name: 'a device without migration support does not count', given: two(without, { protocol: 'none' }) },
+    { name: '7.2 takes any', given: { ...two(without, without), '/source/qemu': '7.2' } },
+  ],
+  unknown: [
+    {
+      name: 'flags of the second unknown',
+      given: two(able, { protocol: 'v2', stopCopy: true, dmaLogging: true }),
+      lacks: ['/source/devices/b/p2p'],
+    },
+  ],
+});

@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type MappingRun, MappingRuns, totalBytes, totalMappings } from '../../src/simulator/index.ts';
+
+const run = (iova: bigint, size: bigint, count: bigint, gpa?: bigint): MappingRun => ({
+  iova,
+  size,
+  count,
+  ...(gpa !== undefined && { gpa }),
+});
+
+describe('MappingRuns', () => {
+  it('takes whole mappings of a run, and keeps what lies beside them', () => {
+    const runs = new MappingRuns([run(0x1000n, 0x1000n, 8n, 0x70000n)]);
+    expect(runs.take(0x2fffn, 0x4000n)).toEqual([run(0x2000n, 0x1000n, 3n, 0x71000n)]);
+    expect([...runs]).toEqual([run(0x1000n, 0x1000n, 1n, 0x70000n), run(0x5000n, 0x1000n, 4n, 0x74000n)]);
+  });
+
+  it.each([
+    { name: 'overlapping runs', runs: [run(0n, 0x1000n, 2n), run(0x1000n, 0x1000n, 1n)] },
+    { name: 'a run past 2^64 - 1', runs: [run((1n << 64n) - 0x1000n, 0x1000n, 2n)] },
+  ])('refuses $name', ({ runs }) => {
+    expect(() => new MappingRuns(runs)).toThrow(RangeError);
+  });
+
+  it('holds a mapping that ends with the address space', () => {
+    const last = run((1n << 64n) - 0x1000n, 0x1000n, 1n);
+    expect(new MappingRuns([last]).take(0n, (1n << 64n) - 1n)).toEqual([last]);
+  });
+
+  it.each([
+    [0x1000n, false],
+    [0x1800n, true],
+    [0x2000n, false],
+    [0x3000n, false],
+    [0xfffn, false],
+  ])('address %i cuts a mapping: %s', (address, expected) => {
+    expect(new MappingRuns([run(0x1000n, 0x1000n, 2n)]).cutBy(address)).toBe(expected);
+  });
+});
+
+/** Disjoint runs: gaps and lengths one after the other. */
+const disjoint = fc
+  .array(fc.record({ gap: fc.nat(4), size: fc.integer({ min: 1, max: 4 }), count: fc.integer({ min: 1, max: 6 }) }), {
+    maxLength: 8,
+  })
+  .map((parts) => {
+    let next = 0n;
+    return parts.map(({ gap, size, count }) => {
+      const each = run(next + BigInt(gap), BigInt(size), BigInt(count), next);
+      next = each.iova + each.size * each.count;
+      return each;
+    });
+  });
+
+/** Every mapping on its own: the slow and obvious form. */
+const singles = (runs: Iterable<MappingRun>): MappingRun[] =>
+  [...runs].flatMap(({ iova, size, count, gpa = 0n }) =>
+    Array.from({ length: Number(count) }, (_, i) => run(iova + BigInt(i) * size, size, 1n, gpa + BigInt(i) * size)),
+  );
+
+describe('MappingRuns is a list of single mappings', () => {
+  it('in what it finds, takes and keeps', () => {
+    fc.assert(
+      fc.property(disjoint, fc.nat(80), fc.nat(80), (runs, start, length) => {
+        const [first, last] = [BigInt(start), BigInt(start + length)];
+        const hit = singles(runs).filter(({ iova, size }) => iova <= last && iova + size > first);
+        const rest = singles(runs).filter((each) => !hit.some(({ iova }) => iova === each.iova));
+        const held = new MappingRuns(runs);
+        expect(singles(held.overlapping(first, last))).toEqual(hit);
+        expect(singles(held.take(first, last))).toEqual(hit);
+        expect(singles(held)).toEqual(rest);
+        expect(totalMappings(held) + totalMappings(hit)).toBe(totalMappings(runs));
+        expect(totalBytes(held) + totalBytes(hit)).toBe(totalBytes(runs));
+      }),
+    );
+  });
+
+  it('in which additions it refuses', () => {
+    fc.assert(
+      fc.property(disjoint, fc.nat(60), fc.integer({ min: 1, max: 5 }), (runs, start, count) => {
+        const added = run(BigInt(start), 1n, BigInt(count));
+        const overlaps = singles(runs).some(
+          ({ iova, size }) => iova < added.iova + added.count && iova + size > added.iova,
+        );
+        const held = new MappingRuns(runs);
+        expect(held.add(added)).toBe(!overlaps);
+        expect(totalMappings(held)).toBe(totalMappings(runs) + (overlaps ? 0n : added.count));
+      }),
+    );
+  });
+});
