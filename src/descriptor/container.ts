@@ -1,20 +1,10 @@
-import {
-  coverableBytes,
-  type Domain,
-  figuresOf,
-  type Machine,
-  type MappingRun,
-  type Strategy,
-  switchDomain,
-  type Tracker,
-  type UnmapFigures,
-} from '../simulator/index.ts';
-import { all, any, constant, type Fact, is, map, not, record, choose, type Truth } from './fact.ts';
+import { coverableBytes, type Tracker } from '../simulator/index.ts';
+import { all, any, choose, constant, type Fact, is, map, not, type Truth } from './fact.ts';
 import type { Device } from './device.ts';
 import type { Host } from './host.ts';
-import { parseSize } from './quantities.ts';
-import { isKnownToBe, type Viommu, type VirtualMachine } from './vm.ts';
-import { bounds } from './bounds.ts';
+import type { Sections } from './sections.ts';
+import { type Transition, transitionsOf } from './transitions.ts';
+import { isKnownToBe, type VirtualMachine } from './vm.ts';
 
 /** A VFIO container: the devices that share one set of DMA mappings. */
 export interface Container {
@@ -36,40 +26,35 @@ export interface Container {
   readonly transitions: readonly Transition[];
 }
 
-/** What it costs when the guest moves the container's device `from` one domain `to` another. */
-export interface Transition {
-  readonly from: Domain;
-  readonly to: Domain;
-  readonly cost: Fact<TransitionCost>;
-}
-
-export interface TransitionCost {
-  readonly strategy: Strategy;
-  /** Exact, or the upper bounds where `atLeast` holds the lower ones. */
-  readonly figures: UnmapFigures;
-  readonly atLeast?: UnmapFigures;
-  /** What each bound was reached with. */
-  readonly assumptions: readonly string[];
-}
-
 /**
  * The containers that QEMU puts the devices into: one a device behind a vIOMMU; in system memory one for all legacy
  * devices and one an iommufd object. Failover primaries are unplugged before migration starts and share none.
  */
-export function formContainers(devices: readonly Device[], host: Host, vm: VirtualMachine): Container[] {
+export function formContainers(
+  devices: readonly Device[],
+  host: Host,
+  vm: VirtualMachine,
+  sections: () => Fact<Sections>,
+): Container[] {
   const groups = new Map<string, Device[]>();
   for (const device of devices) {
     if (device.descriptor.unpluggedForMigration === true) continue;
     const key = `${addressSpaceOf(device)} ${device.descriptor.backend ?? 'legacy'} ${device.descriptor.iommufdObject ?? ''}`;
     groups.set(key, [...(groups.get(key) ?? []), device]);
   }
-  return [...groups.values()].map((members, index) => formContainer(`container${index}`, members, host, vm));
+  return [...groups.values()].map((members, index) => formContainer(`container${index}`, members, host, vm, sections));
 }
 
 const addressSpaceOf = (device: Device): string =>
   device.behindViommu.known && device.behindViommu.value ? device.id : 'memory';
 
-function formContainer(id: string, devices: readonly Device[], host: Host, vm: VirtualMachine): Container {
+function formContainer(
+  id: string,
+  devices: readonly Device[],
+  host: Host,
+  vm: VirtualMachine,
+  sections: () => Fact<Sections>,
+): Container {
   const [first] = devices as [Device];
   const isLegacy = is(first.backend, 'legacy');
   const upTo = (device: Device): readonly Device[] => devices.slice(0, devices.indexOf(device) + 1);
@@ -91,10 +76,8 @@ function formContainer(id: string, devices: readonly Device[], host: Host, vm: V
     ramLimit: choose(first.backend, (backend) => (backend === 'legacy' ? coverable : constant(0n))),
   };
   const viommu = container.addressSpace === 'memory' ? null : vm.viommu;
-  return {
-    ...container,
-    transitions: viommu && isKnownToBe(viommu.model, 'intel') ? transitionsOf(first, container, viommu, host) : [],
-  };
+  const isModelled = viommu !== null && isKnownToBe(viommu.model, 'intel');
+  return { ...container, transitions: isModelled ? transitionsOf(first, container, viommu, host, sections) : [] };
 }
 
 /** All devices of a container must log for QEMU to ask them; else it asks the container, if that can track at all. */
@@ -108,73 +91,4 @@ function findTracker(devices: readonly Device[], containerTracks: Truth): Fact<T
         : constant<Tracker>('none');
     });
   });
-}
-
-/** Every switch away from the domain the guest is in; from each of them where that is not known. */
-function transitionsOf(device: Device, container: Model, viommu: Viommu, host: Host): Transition[] {
-  const { guestDomain } = device.descriptor;
-  return SWITCHES.filter(({ from }) => guestDomain === undefined || from === guestDomain).map(({ from, to }) => ({
-    from,
-    to,
-    cost: map(machineOf(device, container, viommu, host), (machine) => costOf(machine, device, host, from, to)),
-  }));
-}
-
-type Model = Pick<Container, 'tracker' | 'backend' | 'devices'>;
-
-const SWITCHES: readonly { readonly from: Domain; readonly to: Domain }[] = [
-  { from: 'dma', to: 'blocking' },
-  { from: 'dma', to: 'identity' },
-];
-
-/** The simulator's machine while dirty tracking is on. */
-function machineOf(device: Device, { tracker, backend, devices }: Model, viommu: Viommu, host: Host): Fact<Machine> {
-  const { domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap } = host.qemu;
-  const facts = record({
-    behaviours: record({ domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap }),
-    addressWidth: viommu.addressWidth,
-    scalableMode: viommu.scalableMode,
-    firstStage: viommu.firstStage,
-    tracker,
-    backend,
-    pageSize: host.pageSize,
-    maxDirtyBitmapSize: host.maxDirtyBitmapSize,
-  });
-  return map(facts, (known) => ({
-    behaviours: known.behaviours,
-    viommu: {
-      model: 'intel',
-      addressWidth: known.addressWidth,
-      scalableMode: known.scalableMode,
-      firstStage: known.firstStage,
-    },
-    container: {
-      backend: known.backend,
-      tracker: known.tracker,
-      devices: devices.length,
-      trackingHwpts: known.tracker === 'iommu' ? 1 : 0,
-      pageSize: known.pageSize,
-      maxDirtyBitmapSize: known.maxDirtyBitmapSize,
-      allocatable: host.memory,
-    },
-    tracking: 'migration',
-    mappings: readMappings(device) ?? [],
-    sections: [],
-  }));
-}
-
-const readMappings = ({ descriptor }: Device): MappingRun[] | undefined =>
-  descriptor.mappings?.map(({ iova, pageSize, count, gpa }) => ({
-    iova: BigInt(iova),
-    size: parseSize(pageSize) as bigint,
-    count: BigInt(count),
-    ...(gpa !== undefined && { gpa: BigInt(gpa) }),
-  }));
-
-function costOf(machine: Machine, device: Device, host: Host, from: Domain, to: Domain): TransitionCost {
-  const trace = switchDomain(machine, from, to);
-  const figures = figuresOf(trace);
-  const { strategy } = trace;
-  if (device.descriptor.mappings !== undefined) return { strategy, figures, assumptions: [] };
-  return { strategy, ...bounds(machine, from, to, figures, host.dmaEntryLimit) };
 }

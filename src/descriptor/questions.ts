@@ -20,6 +20,7 @@ const questions: Readonly<Record<string, Question>> = {
     values: [null, { model: 'intel', addressWidth: 48, cachingMode: true }],
     obtain: 'libvirt: the <iommu> element of the domain; QEMU: -device intel-iommu, virtio-iommu-pci or amd-iommu',
   },
+  '/vm/machine': { values: ['q35', 'pc', 'virt'], obtain: 'libvirt: <os><type machine=…>; QEMU: -machine' },
   '/vm/viommu/addressWidth': {
     values: INTEL_ADDRESS_WIDTHS,
     obtain: 'QMP: qom-get of the vIOMMU, property aw-bits; libvirt: <driver aw_bits=…> of <iommu>',

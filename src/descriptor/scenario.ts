@@ -1,5 +1,6 @@
 import { type Container, formContainers } from './container.ts';
-import { read, type Truth } from './fact.ts';
+import { choose, read, type Truth } from './fact.ts';
+import { readSections } from './sections.ts';
 import { type Device, readDevice } from './device.ts';
 import { type Host, readHost, type Side } from './host.ts';
 import type { Descriptor } from './schema.ts';
@@ -26,12 +27,13 @@ export function resolve(descriptor: Descriptor, side: Side): Scenario {
   const host = readHost(side, hostDescriptor, isX86(descriptor));
   const vm = readVm(descriptor, host.qemuVersion);
   const devices = descriptor.vm.vfio.map((device, index) => readDevice(device, index, hostDescriptor, host, vm));
+  const sections = () => choose(host.pageSize, (page) => readSections(descriptor, host.qemuVersion, page));
   return {
     side,
     host,
     vm,
     devices,
-    containers: formContainers(devices, host, vm),
+    containers: formContainers(devices, host, vm, sections),
     mayHappen: readGuestEvents(descriptor),
   };
 }

@@ -1,4 +1,4 @@
-import { defaultAddressWidth, type MachineType, parseMachineType } from '../platform/machine.ts';
+import { defaultAddressWidth, parseMachineType } from '../platform/machine.ts';
 import type { Version } from '../platform/version.ts';
 import { type Fact, lacking, map, read, choose, type Truth } from './fact.ts';
 import { parseSize } from './quantities.ts';
@@ -28,7 +28,6 @@ export interface Viommu {
 export function isX86({ vm, source }: Descriptor): boolean {
   const board = vm.machine === undefined ? undefined : parseMachineType(vm.machine)?.board;
   if (board !== undefined) return board !== 'virt';
-  if (vm.machine?.startsWith('pc-') === true) return true;
   const vendor = source.iommu?.vendor;
   return vm.viommu?.model === 'intel' || vm.viommu?.model === 'amd' || vendor === 'intel' || vendor === 'amd';
 }
@@ -74,11 +73,10 @@ function readDefaultAddressWidth(
   qemu: Fact<Version>,
 ): Fact<number> {
   const pointer = '/vm/viommu/addressWidth';
-  const type: MachineType | undefined = machine === undefined ? undefined : parseMachineType(machine);
-  if (!type) return lacking(pointer);
-  const { board } = type;
-  const version =
-    type.version === null ? qemu : map(read('/vm/machine', machine, 'given'), () => type.version as Version);
+  const type = machine === undefined ? undefined : parseMachineType(machine);
+  if (!type || type.version === 'unknown') return lacking(pointer);
+  const { board, version: own } = type;
+  const version = own === 'newest' ? qemu : map(read('/vm/machine', machine, 'given'), () => own);
   return choose(version, (value) => {
     const width = defaultAddressWidth(model, board, value);
     return width === undefined ? lacking(pointer) : read(pointer, width, 'default', `${model}-iommu of ${machine}`);

@@ -1,4 +1,5 @@
-import type { Container, Transition, TransitionCost } from '../descriptor/container.ts';
+import type { Container } from '../descriptor/container.ts';
+import type { Transition, TransitionCost } from '../descriptor/transitions.ts';
 import type { Known } from '../descriptor/fact.ts';
 import { hex } from '../descriptor/quantities.ts';
 import { unmapError } from '../rules/vfio-unmap.ts';

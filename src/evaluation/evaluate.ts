@@ -139,7 +139,6 @@ function outOfScope({ devices, vm, containers }: Scenario): string[] {
     'devices other than VFIO',
     'convergence',
     'guest unmaps, resets and memory hotplug while migration runs',
-    'domain switches from identity',
     ...others,
     ...(isOther ? [`what ${model.value} vIOMMUs unmap when the guest switches domain`] : []),
   ];

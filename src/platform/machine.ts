@@ -3,8 +3,8 @@ import { isAtLeast, parseVersion, type Version } from './version.ts';
 /** A guest machine type, as far as defaults depend on it. */
 export interface MachineType {
   readonly board: 'q35' | 'i440fx' | 'virt';
-  /** `null`: the newest of the QEMU that runs it. */
-  readonly version: Version | null;
+  /** An alias is the newest of the QEMU that runs it; what a distribution's own type took over its name does not tell. */
+  readonly version: Version | 'newest' | 'unknown';
 }
 
 const BOARDS: ReadonlyMap<string, MachineType['board']> = new Map([
@@ -15,16 +15,15 @@ const BOARDS: ReadonlyMap<string, MachineType['board']> = new Map([
   ['virt', 'virt'],
 ]);
 
-/**
- * The machine type called `name`: "pc-q35-9.2", or an alias such as "q35". `undefined` for a name that is not upstream's,
- * such as "pc-q35-rhel9.6.0": what a distribution's type takes over from upstream its name does not tell.
- */
+/** The machine type called `name`, such as "pc-q35-9.2", "q35" or "pc-q35-rhel9.6.0"; `undefined` for another board. */
 export function parseMachineType(name: string): MachineType | undefined {
-  const { board, version } =
-    /^(?<board>[a-z0-9-]*?[a-z0-9])(?:-(?<version>\d+\.\d+(?:\.\d+)?))?$/.exec(name)?.groups ?? {};
+  const { board, suffix } = /^(?<board>(?:pc-)?(?:q35|i440fx)|pc|virt)(?:-(?<suffix>.+))?$/.exec(name)?.groups ?? {};
   const known = board === undefined ? undefined : BOARDS.get(board);
-  return known && { board: known, version: version === undefined ? null : parseVersion(version) };
+  return known && { board: known, version: suffix === undefined ? 'newest' : versionOf(suffix) };
 }
+
+const versionOf = (suffix: string): Version | 'unknown' =>
+  (/^\d+\.\d+(?:\.\d+)?$/.test(suffix) ? parseVersion(suffix) : null) ?? 'unknown';
 
 /**
  * Bits of the IOVAs that a vIOMMU translates unless `aw-bits` says otherwise; `undefined` where no running QEMU was asked

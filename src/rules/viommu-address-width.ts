@@ -3,8 +3,11 @@ import type { Scenario } from '../descriptor/scenario.ts';
 import { INTEL_ADDRESS_WIDTHS } from '../simulator/index.ts';
 import { vmRule } from './rule.ts';
 
+/** What is not given is QEMU's own default, which it has. */
 const isOtherWidth = ({ vm: { viommu } }: Scenario): Truth =>
-  viommu ? all(is(viommu.model, 'intel'), not(is(viommu.addressWidth, ...supported(viommu.firstStage)))) : no;
+  viommu?.addressWidth.known
+    ? all(is(viommu.model, 'intel'), not(is(viommu.addressWidth, ...supported(viommu.firstStage))))
+    : no;
 
 /** First-stage translation has one width only. */
 const supported = (firstStage: Truth): readonly number[] =>

@@ -1,5 +1,9 @@
-import { any, map } from '../descriptor/fact.ts';
+import { any, map, no, type Truth } from '../descriptor/fact.ts';
+import type { Transition } from '../descriptor/transitions.ts';
 import { deviceRule } from './rule.ts';
+
+const leavesMappings = ({ from, cost }: Transition): Truth =>
+  from === 'dma' ? map(cost, ({ figures }) => figures.leftMappedBytes > 0n) : no;
 
 /**
  * The loop that since 11.0 unmaps only what is mapped takes the end of the range for its size, and so finds nothing at or
@@ -16,8 +20,7 @@ export const viommuStaleMappings = deviceRule({
   cases: {
     'tracked-end-as-size': {
       message: null,
-      holds: ({ container }) =>
-        any(...container.transitions.map(({ cost }) => map(cost, ({ figures }) => figures.leftMappedBytes > 0n))),
+      holds: ({ container }) => any(...container.transitions.map(leavesMappings)),
     },
   },
   liftedBy: ['bypass-viommu', 'remove-viommu', 'other-qemu'],

@@ -1,7 +1,8 @@
 import { carryOut, type UnmapRequest, type UnmapStep } from './container/unmap-step.ts';
 import type { Domain, Machine } from './machine.ts';
 import { type MappingRun, MappingRuns } from './mapping-runs.ts';
-import { removeIommuSections, tracksUnmaps, unmapNotifiers } from './viommu/intel.ts';
+import { intelNotifiers, removeIommuSections, tracksUnmaps, unmapNotifiers } from './viommu/intel.ts';
+import { announce, type UnmapNotice } from './viommu/notifier.ts';
 import { removeMemorySections } from './memory-sections.ts';
 
 /** Part of a domain switch: what it asks VFIO to unmap. It may take out of the IOVA `tree` what it announces. */
@@ -47,9 +48,8 @@ export interface Trace {
 
 /** What QEMU does to the host's mappings when the guest moves a device's group `from` one domain `to` another. */
 export function switchDomain(machine: Machine, from: Domain, to: Domain): Trace {
-  const mapped = mappedIn(machine, from);
-  const host = new MappingRuns(mapped);
-  const tree = new MappingRuns(from === 'dma' ? mapped : []);
+  const host = new MappingRuns(mappedIn(machine, from));
+  const tree = new MappingRuns(from === 'dma' ? machine.mappings : []);
   const steps: UnmapStep[] = [];
   for (const pass of passesOf(machine, from, to)) {
     for (const request of pass(machine, tree)) steps.push(carryOut(machine, host, request));
@@ -57,16 +57,23 @@ export function switchDomain(machine: Machine, from: Domain, to: Domain): Trace 
   return { strategy: strategyOf(machine, from, to), steps, leftMapped: [...host] };
 }
 
+/** What the host maps in a domain. Of a mapping that reaches into the interrupt window it maps what lies outside. */
 function mappedIn(machine: Machine, domain: Domain): readonly MappingRun[] {
   switch (domain) {
     case 'dma':
-      return machine.mappings;
+      return machine.mappings.flatMap((run) =>
+        intelNotifiers.flatMap((notifier) => [...announce(run, notifier)].map(mappingOf)),
+      );
     case 'identity':
       return machine.sections.map(({ gpa, size }) => ({ iova: gpa, size, count: 1n, gpa }));
     case 'blocking':
       return [];
   }
 }
+
+/** The mappings that VFIO made when it heard of them. */
+const mappingOf = ({ iova, size, count, translatedAddress }: UnmapNotice): MappingRun =>
+  translatedAddress === undefined ? { iova, size, count } : { iova, size, count, gpa: translatedAddress };
 
 function strategyOf(machine: Machine, from: Domain, to: Domain): Strategy {
   if (passesOf(machine, from, to).length === 0) return 'none';

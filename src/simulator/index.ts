@@ -17,8 +17,23 @@ export { type Strategy, switchDomain, type Trace } from './domain-switch.ts';
 export { type Errno, errors } from './errno.ts';
 export { type FailedStep, figuresOf, type UnmapFigures } from './figures.ts';
 export type { Domain, IntelIommu, Machine, MemorySection } from './machine.ts';
+export { type ListenerSection, vfioRange } from './listener-section.ts';
+export { loggingRanges } from './logging-ranges.ts';
 export { firstOverlap, lastByte, type MappingRun, MappingRuns, totalBytes, totalMappings } from './mapping-runs.ts';
 export { alignedPowerOfTwo, type IovaRange, powerOfTwoPieces } from './power-of-two.ts';
-export { ADDRESS_MAX } from './uint64.ts';
+export { type MachineMemory, type PcMemory, pcLayout, type RamLayout, virtLayout } from './ram-layout.ts';
+export { ADDRESS_MAX, larger } from './uint64.ts';
+export { pcSections, type VfioSection, type VfioSections, virtSections } from './vfio-sections.ts';
+export { type DmaMap, type IovaSpan, IovaTree } from './iova-tree.ts';
+export { unmapWhole as unmapAmdWhole } from './viommu/amd.ts';
 export { INTEL_ADDRESS_WIDTHS, INTERRUPT_WINDOW, intelNotifiers, unmapTracked, unmapWhole } from './viommu/intel.ts';
+export {
+  emptyPageTable,
+  type PageTable,
+  type PageWalkEvent,
+  replay,
+  syncRange,
+  writeEntry,
+} from './viommu/page-walk.ts';
+export { unmapDomain as unmapVirtioDomain } from './viommu/virtio.ts';
 export type { Notifier, UnmapNotice } from './viommu/notifier.ts';

@@ -10,8 +10,8 @@ export interface MemorySection {
   readonly gpa: bigint;
   readonly size: bigint;
   readonly readOnly: boolean;
-  /** Where the section lies in QEMU's RAM address space, in bytes. */
-  readonly ramAddress: bigint;
+  /** Where the section lies in QEMU's RAM address space, in bytes; absent for what is not boot RAM and lies elsewhere. */
+  readonly ramAddress?: bigint | undefined;
 }
 
 /** The intel-iommu in front of a device. */

@@ -1,0 +1,96 @@
+import { parseMachineType } from '../platform/machine.ts';
+import { isAtLeast, type Version } from '../platform/version.ts';
+import {
+  type MachineMemory,
+  type MemorySection,
+  pcLayout,
+  pcSections,
+  type VfioSections,
+  virtLayout,
+  virtSections,
+  vfioRange,
+  larger,
+} from '../simulator/index.ts';
+import { type Fact, lacking, map, read } from './fact.ts';
+import { parseSize, type Size } from './quantities.ts';
+import type { Descriptor } from './schema.ts';
+
+/** The sections of system memory that VFIO maps for a device that is not translated, and what was assumed of them. */
+export interface Sections {
+  readonly sections: readonly MemorySection[];
+  readonly assumptions: readonly string[];
+}
+
+/** Default of the host bridge's `pci-hole64-size`. */
+const PCI_HOLE64 = { q35: 32n << 30n, i440fx: 2n << 30n };
+
+/** The machine version whose RAM first avoids AMD's HyperTransport region. */
+const AMD_HOLE_SINCE = '7.1';
+
+/** What a PC lays out below 1 MiB it lays out in no less than this. */
+const LEAST_PC_MEMORY = 2n << 20n;
+
+/** The end of the address space, exclusive. */
+const TOP = 1n << 64n;
+
+/** Reads where the VM's memory lies, in whole host pages of `pageSize` bytes. */
+export function readSections({ vm }: Descriptor, qemu: Fact<Version>, pageSize: bigint): Fact<Sections> {
+  const type = vm.machine === undefined ? undefined : parseMachineType(vm.machine);
+  if (!type) return lacking('/vm/machine');
+  const { board } = type;
+  const memory = memoryOf(vm);
+  const dimms = dimmsOf(vm).map((size) => ({ size }));
+  const machine = read('/vm/machine', vm.machine, 'given');
+  if (board === 'virt') return map(machine, () => mapped(virtSections(virtLayout(memory), dimms), pageSize));
+  const { version: own } = type;
+  const version = own === 'newest' ? qemu : map(machine, () => own);
+  return map(version, (machineVersion) => {
+    const layout = pcLayout({
+      machine: board,
+      ...memory,
+      maxRamBelow4g: vm.maxRamBelow4g === undefined ? undefined : larger(bytes(vm.maxRamBelow4g), LEAST_PC_MEMORY),
+      amdCpu: /amd/i.test(vm.cpu?.vendor ?? ''),
+      physBits: vm.cpu?.physBits ?? 52,
+      enforceAmd1TbHole: machineVersion === 'unknown' || isAtLeast(machineVersion, AMD_HOLE_SINCE),
+      gigabyteAlign: true,
+      pciHole64Size: PCI_HOLE64[board],
+    });
+    return mapped(pcSections(layout, { stage: 'booted', vga: 'none' }, dimms), pageSize);
+  });
+}
+
+const bytes = (size: Size): bigint => parseSize(size) as bigint;
+
+const dimmsOf = ({ hotplugged = [] }: Descriptor['vm']): bigint[] =>
+  hotplugged.filter(({ model }) => model === 'dimm').map(({ size }) => bytes(size));
+
+/** The memory of the machine, with room for what is plugged into it. */
+function memoryOf(vm: Descriptor['vm']): MachineMemory {
+  const ramSize = larger(bytes(vm.memory), LEAST_PC_MEMORY);
+  const dimms = dimmsOf(vm);
+  const plugged = dimms.reduce((sum, size) => sum + size, ramSize);
+  return {
+    ramSize,
+    maxRamSize: larger(plugged, vm.maxMemory === undefined ? 0n : bytes(vm.maxMemory)),
+    slots: Math.max(vm.slots ?? 0, dimms.length),
+  };
+}
+
+/** What VFIO maps of each section: whole host pages. */
+function mapped({ sections, assumptions }: VfioSections, pageSize: bigint): Sections {
+  const ranges = sections.flatMap((section) => {
+    const range = section.gpa + section.size <= TOP ? vfioRange(section, pageSize) : undefined;
+    if (!range) return [];
+    const { readOnly, ramAddress, gpa } = section;
+    const offset = range.iova - gpa;
+    return [
+      {
+        gpa: range.iova,
+        size: range.size,
+        readOnly,
+        ramAddress: ramAddress === undefined ? undefined : ramAddress + offset,
+      },
+    ];
+  });
+  return { sections: ranges, assumptions: [...assumptions, 'The VM is taken to have no VGA adapter.'] };
+}
