@@ -129,7 +129,7 @@ test('each range spans the first to the last page of its class', () => {
   );
   const anySection = fc
     .record({ page, pages: fc.bigInt(1n, 0x18n), readOnly: fc.boolean(), vfioPci: fc.boolean() })
-    .map(({ page, pages, ...flags }) => ram(page * PAGE, pages * PAGE, flags));
+    .map(({ page: first, pages, ...flags }) => ram(first * PAGE, pages * PAGE, flags));
   fc.assert(
     fc.property(
       fc.array(anySection, { minLength: 1, maxLength: 8 }),

@@ -262,7 +262,7 @@ function leavesOf(writes: readonly Write[]): Leaf[] {
     leaves = leaves.filter(([at, length]) => at + length <= iova || iova + size <= at);
     if (gpa !== undefined) leaves.push([iova, size, gpa, perm ?? 3]);
   }
-  return leaves.sort(([a], [b]) => (a < b ? -1 : 1));
+  return leaves.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 describe('whatever the guest writes', () => {
