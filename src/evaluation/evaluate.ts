@@ -5,12 +5,13 @@ import { resolve, type Scenario } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { NEWEST_QEMU } from '../platform/qemu.ts';
 import type { Finding } from '../rules/finding.ts';
-import { isMigratableType, judge } from '../rules/judge.ts';
+import { judge } from '../rules/judge.ts';
 import { decisionIdOf, ruleset } from './canonical.ts';
 import { possibleVerdicts } from './completions.ts';
 import { containerCosts } from './costs.ts';
 import type { DecidedFinding, Decision } from './decision.ts';
 import { findingsOf } from './findings.ts';
+import { outOfScope } from './scope.ts';
 import { summarize } from './summary.ts';
 import { causesOf, decisive, type KnownVerdict, settledVerdict, type Verdict } from './verdict.ts';
 
@@ -44,7 +45,7 @@ export function evaluate(descriptor: Descriptor, { includeClear = false, notChec
     unknowns: unknownsOf(descriptor, findings, verdict),
     containers: source.containers.map(containerCosts),
     assumptions: assumptionsOf(source),
-    scope: { notChecked: [...outOfScope(source), ...notChecked] },
+    scope: { notChecked: [...outOfScope(descriptor, source), ...notChecked] },
   };
 }
 
@@ -124,22 +125,4 @@ function assumptionsOf({ host, containers }: Scenario): string[] {
     );
   }
   return assumptions;
-}
-
-/** What no rule looked at, so that `allowed` does not promise more than was judged. */
-function outOfScope({ devices, vm, containers }: Scenario): string[] {
-  const others = devices.filter((device) => !isMigratableType(device)).map(({ id, type }) => `device ${id} (${type})`);
-  const model = vm.viommu?.model;
-  const isOther =
-    model?.known && model.value !== 'intel' && containers.some(({ addressSpace }) => addressSpace !== 'memory');
-  return [
-    'CPU model compatibility',
-    'storage',
-    'network',
-    'devices other than VFIO',
-    'convergence',
-    'guest unmaps, resets and memory hotplug while migration runs',
-    ...others,
-    ...(isOther ? [`what ${model.value} vIOMMUs unmap when the guest switches domain`] : []),
-  ];
 }

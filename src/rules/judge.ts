@@ -1,10 +1,21 @@
 import type { Device } from '../descriptor/device.ts';
-import { all, constant, evidence, type Fact, lacking, map, no, choose, type Truth } from '../descriptor/fact.ts';
+import {
+  all,
+  choose,
+  constant,
+  evidence,
+  type Fact,
+  lacking,
+  map,
+  no,
+  type Reading,
+  type Truth,
+} from '../descriptor/fact.ts';
 import type { Side } from '../descriptor/host.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { Finding } from './finding.ts';
 import { deviceRules, vmRules } from './index.ts';
-import type { Case, Effect, Rule } from './rule.ts';
+import type { Case, DeviceRule, Effect, Rule } from './rule.ts';
 import { withReporters, withShadows } from './shadows.ts';
 import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
 
@@ -14,20 +25,20 @@ import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
  */
 export function judge(scenario: Scenario, includeClear = false): Finding[] {
   const findings: Finding[] = [];
-  const add = (finding: Finding): void => {
-    if (includeClear || finding.outcome !== 'clear') findings.push(finding);
+  const add = (finding: Finding | null): void => {
+    if (finding) findings.push(finding);
   };
-  for (const rule of vmRules) add(apply(rule, rule.cases, scenario, null));
+  for (const rule of vmRules) add(apply(rule, rule.cases, scenario, null, includeClear));
   const said = new Set<Rule>();
   for (const [index, device] of scenario.devices.entries()) {
     const container = scenario.containers.find(({ devices }) => devices.includes(device));
     // A failover primary is unplugged before migration starts: QEMU does not prepare it for migration at all.
     if (!container || !isMigratableType(device)) continue;
     const here = { ...scenario, device, realized: scenario.devices.slice(0, index + 1), container };
-    for (const rule of deviceRules.filter(isJudgedOn(scenario.side))) {
-      const finding = apply(rule, rule.cases, here, device);
-      const isRepeated = rule.once === true && finding.effect === 'blocker' && said.has(rule);
-      if (finding.outcome === 'fires') said.add(rule);
+    for (const rule of judgedOn[scenario.side]) {
+      const finding = apply(rule, rule.cases, here, device, includeClear);
+      const isRepeated = rule.once === true && finding?.effect === 'blocker' && said.has(rule);
+      if (finding?.outcome === 'fires') said.add(rule);
       if (!isRepeated) add(finding);
     }
   }
@@ -35,27 +46,37 @@ export function judge(scenario: Scenario, includeClear = false): Finding[] {
 }
 
 /** What can go wrong while migration runs happens on the source. */
-const isJudgedOn =
-  (side: Side) =>
-  ({ effect }: Rule): boolean =>
-    side === 'source' || typeof effect !== 'string' || effect === 'start-failure' || effect === 'blocker';
+const judgedOn: Readonly<Record<Side, readonly DeviceRule[]>> = {
+  source: deviceRules,
+  destination: deviceRules.filter(
+    ({ effect }) => typeof effect !== 'string' || effect === 'start-failure' || effect === 'blocker',
+  ),
+};
 
 /** vfio-ap, vfio-ccw and vfio-user-pci do not go through `vfio_migration_realize`. */
 export const isMigratableType = ({ type }: Device): boolean => type === 'vfio-pci' || type === 'mdev';
 
 type Cases<Here> = Readonly<Record<string, Case<Here> | undefined>>;
 
-/** What `rule` says here. */
-function apply<Here extends Scenario>(rule: Rule, cases: Cases<Here>, here: Here, device: Device | null): Finding {
+/** What `rule` says here; `null` when it is clear, unless that is to be listed. Evidence is gathered for what is listed only. */
+function apply<Here extends Scenario>(
+  rule: Rule,
+  cases: Cases<Here>,
+  here: Here,
+  device: Device | null,
+  includeClear: boolean,
+): Finding | null {
   const behaviour: Fact<string> = here.host.qemu[rule.behaviour];
   const holds = behaviour.known
-    ? choose(behaviour, (value) => cases[value]?.holds(here) ?? no)
+    ? (cases[behaviour.value]?.holds(here) ?? no)
     : inEveryCase(behaviour.lacks, cases, here);
-  const truth = rule.trigger === undefined ? holds : all(holds, here.mayHappen(rule.trigger));
+  const isUnconditional = rule.trigger === undefined || (holds.known && !holds.value);
+  const truth = isUnconditional ? holds : all(holds, here.mayHappen(rule.trigger));
+  const isClear = truth.known && !truth.value;
+  if (isClear && !includeClear) return null;
   const about = { rule, host: here.side, ...(device && { device: device.id }), reportedBy: [], lacks: [] };
-  if (truth.known && !truth.value) {
-    return { ...about, outcome: 'clear', effect: 'warning', messages: {}, evidence: evidence(truth) };
-  }
+  const readings = evidenceOf(behaviour, truth);
+  if (isClear) return { ...about, outcome: 'clear', effect: 'warning', messages: {}, evidence: readings };
   const effect = effectOf(rule, here, device);
   if (!truth.known || !effect.known) {
     const lacks = new Set([truth, effect].flatMap((fact) => (fact.known ? [] : fact.lacks)));
@@ -72,13 +93,19 @@ function apply<Here extends Scenario>(rule: Rule, cases: Cases<Here>, here: Here
   const fired = {
     ...about,
     outcome: 'fires' as const,
-    evidence: evidence(truth),
+    evidence: readings,
     ...consequence(effect.value, said, here, device),
   };
   return here.side === 'destination' && fired.effect === 'blocker'
     ? { ...fired, effect: rule.atDestination ?? 'warning' }
     : fired;
 }
+
+/** What a truth rests on, the behaviour that it was asked for first. */
+const evidenceOf = (behaviour: Fact<string>, truth: Truth): Reading[] => {
+  const both = choose(behaviour, () => truth);
+  return both.known ? evidence(both) : [];
+};
 
 /** The truth where it is not known which QEMU this is: false if no QEMU has the rule fire. */
 function inEveryCase<Here>(lacks: readonly string[], cases: Cases<Here>, here: Here): Truth {
