@@ -5,33 +5,34 @@ import { replayDirectory } from './replay.ts';
 
 const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
 
-/** How many cases of each file there are; a file that lost some would pass unnoticed. */
-const CASES: Readonly<Record<string, number>> = {
-  'amdvi-unmap-whole': 103,
-  'bitmap-size': 627,
-  'dirty-ranges': 251,
-  'exceed-limit': 670,
-  'flatview-captures': 19,
-  'iova-tree-ops': 260,
-  'ram-layout': 312,
-  'virtio-iommu-unmap': 120,
-  'vtd-page-walk': 200,
-  'vtd-unmap-tracked': 340,
-  'vtd-unmap-whole': 372,
+/** Cases that pass, and those that cannot be replayed: a file that lost some would pass unnoticed. */
+const CASES: Readonly<Record<string, { readonly passed: number; readonly skipped?: number }>> = {
+  'amdvi-unmap-whole': { passed: 103 },
+  'bitmap-size': { passed: 627 },
+  'dirty-ranges': { passed: 251 },
+  'exceed-limit': { passed: 670 },
+  'flatview-captures': { passed: 19 },
+  'iova-tree-ops': { passed: 260 },
+  measured: { passed: 1162, skipped: 139 },
+  'ram-layout': { passed: 312 },
+  'virtio-iommu-unmap': { passed: 120 },
+  'vtd-page-walk': { passed: 200 },
+  'vtd-unmap-tracked': { passed: 340 },
+  'vtd-unmap-whole': { passed: 372 },
 };
 
-describe('what QEMU’s own C answered', () => {
+const nameOf = (file: string): string => file.replaceAll(/^.*\/|\.json\.gz$/g, '');
+
+describe('what QEMU’s own C and real kernels answered', () => {
   const tallies = [...replayDirectory(fixtures)];
 
   it('has a fixture for every format', () => {
-    expect(tallies.map(({ file }) => file.replace(/^.*\/|\.json\.gz$/g, '')).toSorted()).toEqual(
-      formats.map(({ file }) => file).toSorted(),
-    );
+    expect(tallies.map(({ file }) => nameOf(file)).toSorted()).toEqual(formats.map(({ file }) => file).toSorted());
   });
 
   it.each(tallies)('$file', ({ file, passed, failures, skipped }) => {
     expect(failures).toEqual([]);
-    expect(skipped.size).toBe(0);
-    expect(passed).toBe(CASES[file.replace(/^.*\/|\.json\.gz$/g, '')]);
+    const skips = [...skipped.values()].reduce((sum, count) => sum + count, 0);
+    expect({ passed, skipped: skips }).toEqual({ skipped: 0, ...CASES[nameOf(file)] });
   });
 });

@@ -5,6 +5,7 @@ import { dirtyRanges } from './dirty-ranges.ts';
 import { exceedLimit } from './exceed-limit.ts';
 import { flatviewCaptures } from './flatview-captures.ts';
 import { iovaTreeOps } from './iova-tree-ops.ts';
+import { measured } from './measured.ts';
 import { ramLayout } from './ram-layout.ts';
 import { virtioIommuUnmap } from './virtio-iommu-unmap.ts';
 import { vtdPageWalk } from './vtd-page-walk.ts';
@@ -19,6 +20,7 @@ export const formats: readonly Format[] = [
   exceedLimit,
   flatviewCaptures,
   iovaTreeOps,
+  measured,
   ramLayout,
   virtioIommuUnmap,
   vtdPageWalk,
