@@ -1,6 +1,6 @@
 import { type KernelAbility, kernelHas } from '../platform/kernel.ts';
 import { isAtLeast, parseVersion, type Version } from '../platform/version.ts';
-import { NEWEST_QEMU, qemuBehaviour } from '../platform/qemu.ts';
+import { NEWEST_QEMU, qemuBehaviours } from '../platform/qemu.ts';
 import { type BehaviourName, type Behaviours, behaviourValues, TYPE1_BITMAP_MAX } from '../simulator/index.ts';
 import { type Fact, lacking, map, read, type Truth } from './fact.ts';
 import type { Pointer } from './pointer.ts';
@@ -76,20 +76,21 @@ const DMA_ENTRY_LIMIT = 65535;
 const ability = (kernel: Fact<Version>, name: KernelAbility): Truth =>
   map(kernel, (version) => kernelHas(version, name));
 
+const behaviourNames = Object.keys(behaviourValues) as BehaviourName[];
+
 function readQemu(side: Side, host: HostDescriptor, version: Fact<Version>): Qemu {
   const overrides = host.behaviours as Readonly<Record<string, string | undefined>> | undefined;
+  const known = version.known ? qemuBehaviours(version.value) : undefined;
+  const origin = version.known && isNewerThanKnown(version.value) ? 'extrapolated' : 'derived';
+  const basis = `/${side}/qemu ${host.qemu}`;
   const behaviour = (name: BehaviourName): Fact<string> => {
     const pointer = `/${side}/behaviours/${name}`;
     const override = overrides?.[name];
     if (override !== undefined) return read(pointer, override, 'given');
     if (!version.known) return version;
-    const value = qemuBehaviour(name, version.value);
-    if (value === undefined) return lacking(pointer);
-    const origin = isNewerThanKnown(version.value) ? 'extrapolated' : 'derived';
-    return read(pointer, value, origin, `/${side}/qemu ${host.qemu}`);
+    return known ? read(pointer, known[name], origin, basis) : lacking(pointer);
   };
-  const names = Object.keys(behaviourValues) as BehaviourName[];
-  return Object.fromEntries(names.map((name) => [name, behaviour(name)])) as unknown as Qemu;
+  return Object.fromEntries(behaviourNames.map((name) => [name, behaviour(name)])) as unknown as Qemu;
 }
 
 /** Whether `version` came out after the newest QEMU that the tables were checked against. */

@@ -1,8 +1,8 @@
-import type { BehaviourName, Behaviours } from '../simulator/index.ts';
+import type { Behaviours } from '../simulator/index.ts';
 import { isAtLeast, parseVersion, type Release, type Version } from './version.ts';
 
 /** The release that first had each value of a behaviour; `null` for a patch that no release carried. */
-type Since = { readonly [Name in BehaviourName]: { readonly [Value in Behaviours[Name]]: Release | null } };
+type Since = { readonly [Name in keyof Behaviours]: { readonly [Value in Behaviours[Name]]: Release | null } };
 
 /**
  * Which QEMU does what. Sources: QEMU 7.2, 10.0.2 and 10.2.2 as released, 11.1.3 as disassembled and run, the mailed
@@ -41,8 +41,17 @@ export const qemuReleases: readonly Release[] = [
   .filter((release) => release !== null)
   .toSorted((a, b) => (isAtLeast(parseVersion(a) as Version, b) ? 1 : -1));
 
-/** The value of behaviour `name` in QEMU `version`; `undefined` before {@link OLDEST_QEMU}. */
-export function qemuBehaviour<Name extends BehaviourName>(name: Name, version: Version): Behaviours[Name] | undefined {
-  const since = Object.entries(qemuSince[name]) as [Behaviours[Name], Release | null][];
-  return since.findLast(([, release]) => release !== null && isAtLeast(version, release))?.[0];
-}
+/** The last value whose release `version` has reached. */
+const latest = (since: Readonly<Record<string, Release | null>>, version: Version): string | undefined =>
+  Object.entries(since).findLast(([, release]) => release !== null && isAtLeast(version, release))?.[0];
+
+/** What the first QEMU of each series in {@link qemuReleases} does, ascending. */
+const bySeries = qemuReleases.map((release) => {
+  const version = parseVersion(release) as Version;
+  const entries = Object.entries(qemuSince).map(([name, since]) => [name, latest(since, version)]);
+  return { release, behaviours: Object.fromEntries(entries) as Behaviours };
+});
+
+/** What QEMU `version` does; `undefined` before {@link OLDEST_QEMU}. A later one than was studied does what the last did. */
+export const qemuBehaviours = (version: Version): Behaviours | undefined =>
+  bySeries.findLast(({ release }) => isAtLeast(version, release))?.behaviours;

@@ -22,9 +22,10 @@ export function parseVersion(text: string): Version | null {
 }
 
 /** Whether `version` is `release` ("major.minor") or later; the micro number does not count. */
-export function isAtLeast(version: Version, release: Release): boolean {
-  const [major, minor] = release.split('.').map(Number) as [number, number];
-  return version.major > major || (version.major === major && version.minor >= minor);
+export function isAtLeast({ major, minor }: Version, release: Release): boolean {
+  const dot = release.indexOf('.');
+  const first = Number(release.slice(0, dot));
+  return major > first || (major === first && minor >= Number(release.slice(dot + 1)));
 }
 
 /** A version that opened a release series: "11.0". */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { qemuBehaviour, qemuReleases } from '../../src/platform/qemu.ts';
+import { qemuBehaviours, qemuReleases } from '../../src/platform/qemu.ts';
 import { isAtLeast, parseVersion } from '../../src/platform/version.ts';
 
 describe('parseVersion reads versions as people write them', () => {
@@ -34,7 +34,7 @@ describe('isAtLeast', () => {
   });
 });
 
-describe('qemuBehaviour', () => {
+describe('qemuBehaviours', () => {
   it.each([
     ['7.1', undefined],
     ['7.2.22', 'never'],
@@ -46,7 +46,7 @@ describe('qemuBehaviour', () => {
   ])('viommuBlock of %s is %s', (text, value) => {
     const version = parseVersion(text);
     if (!version) throw new Error(text);
-    expect(qemuBehaviour('viommuBlock', version)).toBe(value);
+    expect(qemuBehaviours(version)?.viommuBlock).toBe(value);
   });
 
   it('changes with these releases and no others', () => {

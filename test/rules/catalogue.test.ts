@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseVersion } from '../../src/platform/version.ts';
-import { qemuBehaviour } from '../../src/platform/qemu.ts';
+import { qemuBehaviours } from '../../src/platform/qemu.ts';
 import { deviceRules, vmRules } from '../../src/rules/index.ts';
 import { behaviourValues } from '../../src/simulator/index.ts';
 
@@ -66,7 +66,7 @@ describe('every release that is known', () => {
       const version = parseVersion(release);
       if (!version) throw new Error(release);
       for (const name of Object.keys(behaviourValues) as (keyof typeof behaviourValues)[]) {
-        expect(behaviourValues[name]).toContain(qemuBehaviour(name, version));
+        expect(behaviourValues[name]).toContain(qemuBehaviours(version)?.[name]);
       }
     },
   );
