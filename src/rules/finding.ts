@@ -20,6 +20,8 @@ export interface Finding {
   readonly shadowedBy?: string;
   readonly messages: { readonly start?: string; readonly queryMigrate?: string; readonly migrate?: string };
   readonly evidence: readonly Reading[];
+  /** Said once for all devices. */
+  readonly once?: true;
   /** Said outside a device's realize function, once all devices are there. */
   readonly outsideRealize?: true;
   /** What is missing, of an unknown outcome. */

@@ -29,7 +29,7 @@ export function judge(scenario: Scenario, includeClear = false): Finding[] {
     if (finding) findings.push(finding);
   };
   for (const rule of vmRules) add(apply(rule, rule.cases, scenario, null, includeClear));
-  const said = new Set<Rule>();
+  const said = new Set<string>();
   for (const [index, device] of scenario.devices.entries()) {
     const container = scenario.containers.find(({ devices }) => devices.includes(device));
     // A failover primary is unplugged before migration starts: QEMU does not prepare it for migration at all.
@@ -37,9 +37,9 @@ export function judge(scenario: Scenario, includeClear = false): Finding[] {
     const here = { ...scenario, device, realized: scenario.devices.slice(0, index + 1), container };
     for (const rule of judgedOn[scenario.side]) {
       const finding = apply(rule, rule.cases, here, device, includeClear);
-      const isRepeated = rule.once === true && finding?.effect === 'blocker' && said.has(rule);
-      if (finding?.outcome === 'fires') said.add(rule);
-      if (!isRepeated) add(finding);
+      if (finding?.once && said.has(`${rule.id} ${finding.effect}`)) continue;
+      if (finding?.once) said.add(`${rule.id} ${finding.effect}`);
+      add(finding);
     }
   }
   return withReporters(withShadows(findings));
@@ -129,10 +129,13 @@ function consequence<Here extends Scenario>(
   said: Case<Here> | undefined,
   here: Here,
   device: Device | null,
-): Pick<Finding, 'effect' | 'messages' | 'outsideRealize'> {
+): Pick<Finding, 'effect' | 'messages' | 'outsideRealize' | 'once'> {
   const isFatalBlocker = effect === 'blocker' && here.vm.onlyMigratable.known && here.vm.onlyMigratable.value;
-  const outside = said?.outsideRealize ? { outsideRealize: true as const } : {};
-  const final = { effect: isFatalBlocker ? ('start-failure' as const) : effect, ...outside };
+  const final = {
+    effect: isFatalBlocker ? ('start-failure' as const) : effect,
+    ...(said?.outsideRealize && { outsideRealize: said.outsideRealize }),
+    ...(said?.once && { once: said.once }),
+  };
   if (said?.message == null) return { ...final, messages: {} };
   const reason = fill(said.message, { ...(device && { device: device.name }), ...said.parameters?.(here) });
   const inRealize = device && !said.outsideRealize;

@@ -43,6 +43,8 @@ export interface Case<Here> {
   readonly holds: (here: Here) => Truth;
   readonly message: string | null;
   readonly parameters?: (here: Here) => Readonly<Record<string, string>>;
+  /** QEMU says it once for all devices, not once a device. */
+  readonly once?: true;
   /** Said outside the device's realize function, so that QEMU puts no `vfio {device}: ` before it. */
   readonly outsideRealize?: true;
 }
@@ -62,8 +64,6 @@ interface RuleOf<Here, Name extends BehaviourName> {
   readonly trigger?: GuestEvent;
   /** What it means where only the destination's QEMU says it; a blocker is a warning there unless this says more. */
   readonly atDestination?: Effect;
-  /** QEMU says it once for all devices, not once a device. */
-  readonly once?: boolean;
   readonly liftedBy: readonly Change[];
   readonly source: { readonly confidence: 'confirmed' | 'inferred'; readonly read: readonly string[] };
 }

@@ -1,4 +1,5 @@
-import { all, any, not, type Truth } from '../descriptor/fact.ts';
+import type { Device } from '../descriptor/device.ts';
+import { all, any, is, not, type Truth } from '../descriptor/fact.ts';
 import { type DeviceHere, deviceRule, refusal } from './rule.ts';
 
 /**
@@ -11,23 +12,40 @@ export const vfioP2p = deviceRule({
   layer: 'device',
   behaviour: 'multiDevice',
   effect: refusal,
-  once: true,
   cases: {
     single: {
       message: 'Migration is currently not supported with multiple VFIO devices',
-      holds: (here) => all(here.device.initialisesMigration, isNotTheFirst(here)),
+      once: true,
+      holds: (here) => all(isNotTheFirst(here.realized), not(slipsThrough(here))),
     },
     p2p: {
       message: 'Multiple VFIO devices migration is supported only if all of them support P2P migration',
-      holds: (here) => all(here.device.initialisesMigration, isNotTheFirst(here), lacksP2p(here)),
+      once: true,
+      holds: ({ realized }) => all(isNotTheFirst(realized), any(...realized.map(lacksP2p))),
     },
   },
   liftedBy: ['other-driver', 'fewer-devices', 'other-destination', 'unplug-for-migration'],
   source: { confidence: 'confirmed', read: ['8.0', '5c7a4b60350e, 8.2', '10.2.2', '11.1.3 run'] },
 });
 
-const isNotTheFirst = ({ device, realized }: DeviceHere): Truth =>
-  any(...realized.filter((each) => each !== device).map((each) => each.initialisesMigration));
+/** Whether the last of `realized` can migrate, and one before it. */
+const isNotTheFirst = (realized: readonly Device[]): Truth =>
+  all(
+    ...realized.slice(-1).map(({ initialisesMigration }) => initialisesMigration),
+    any(...realized.slice(0, -1).map(({ initialisesMigration }) => initialisesMigration)),
+  );
 
-const lacksP2p = ({ realized }: DeviceHere): Truth =>
-  any(...realized.map((each) => all(each.initialisesMigration, not(each.p2p))));
+const lacksP2p = ({ initialisesMigration, p2p }: Device): Truth => all(initialisesMigration, not(p2p));
+
+/** 8.1 has a bug, mended in 8.2: once the blocker is there, a device that is `on` is accepted. */
+const slipsThrough = ({ device, realized }: DeviceHere): Truth =>
+  all(
+    is(device.enableMigration, 'on'),
+    any(
+      ...realized
+        .slice(0, -1)
+        .map(({ enableMigration }, index) =>
+          all(is(enableMigration, 'auto'), isNotTheFirst(realized.slice(0, index + 1))),
+        ),
+    ),
+  );

@@ -14,6 +14,7 @@ export const vfioViommu = deviceRule({
   cases: {
     'any-device': {
       message: 'Migration is currently not supported with vIOMMU enabled',
+      once: true,
       holds: ({ realized }) => any(...realized.map((each) => each.behindViommu)),
     },
     'each-device': {

@@ -11,11 +11,11 @@ export const viommuCachingMode = deviceRule({
   layer: 'qemu',
   behaviour: 'cachingModeCheck',
   effect: 'start-failure',
-  once: true,
   cases: {
     'at-exit': {
       message: 'We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.',
       outsideRealize: true,
+      once: true,
       holds: lacksCachingMode,
     },
     'at-realize': {

@@ -45,6 +45,19 @@ describe('what is read where', () => {
     expect(said(devices({ p2p: false }, {}, {}), 'query-migrate')).toEqual([P2P]);
   });
 
+  it('8.1 lets a device in that is on, once the blocker is there', () => {
+    const given = { ...devices({}, {}, {}), '/source/qemu': '8.1', '/vm/vfio/2/enableMigration': 'on' };
+    expect(said(given, 'query-migrate')).toEqual(['Migration is currently not supported with multiple VFIO devices']);
+    expect(said(given, 'start')).toEqual([]);
+  });
+
+  it('8.0 says once that there is a vIOMMU', () => {
+    const on = { '/vm/vfio/0/enableMigration': 'on', '/vm/vfio/1/enableMigration': 'on' };
+    const given = { ...devices({}, {}), ...on, '/source/qemu': '8.0', '/vm/viommu': intel48 };
+    expect(said(given, 'query-migrate')).toContain('Migration is currently not supported with vIOMMU enabled');
+    expect(evaluate(descriptorWith(given)).findings.filter(({ rule }) => rule === 'vfio-viommu')).toHaveLength(1);
+  });
+
   it('a start failure leaves nothing else to read', () => {
     const given = { ...devices({ dmaLogging: false }, { protocol: 'none' }), '/vm/vfio/1/enableMigration': 'on' };
     expect(said(given, 'start')).toEqual([
