@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
 import { ruleset } from './evaluation/canonical.ts';
 import { readBody } from './http/body.ts';
+import { answerBrokenRequest, answerError, refuseUnrouted } from './http/errors.ts';
 import { evaluations } from './http/evaluations.ts';
 import { openapi, withExamples } from './http/openapi.ts';
 import { operations } from './http/operations.ts';
-import { invalidRequest, Problem } from './http/problems.ts';
 import { namedSchemas } from './http/schemas.ts';
-import { faultsOf } from './http/validation.ts';
+import { validators } from './http/validation.ts';
 import { Metrics } from './metrics/metrics.ts';
 
 declare module 'fastify' {
@@ -32,27 +32,25 @@ export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogge
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimit,
     requestTimeout: config.requestTimeoutMs,
+    // Node holds the whole request to its timeout only if the headers have no longer one, and looks each 30 s by default.
+    http: { headersTimeout: config.requestTimeoutMs, connectionsCheckingInterval: 1000 },
     connectionTimeout: config.connectionTimeoutMs,
     keepAliveTimeout: config.keepAliveTimeoutMs,
-    // Nothing is coerced and no unknown member is dropped: what is wrong is said.
-    ajv: {
-      customOptions: {
-        coerceTypes: false,
-        removeAdditional: false,
-        useDefaults: false,
-        allErrors: true,
-        verbose: true,
-      },
-    },
+    // A request that comes while the service stops is answered like any other, and its connection closed.
+    return503OnClosing: false,
+    frameworkErrors: answerError,
+    clientErrorHandler: answerBrokenRequest,
   });
   const metrics = new Metrics(ruleset);
   app.decorate('lifecycle', { draining: false });
   app.decorateRequest('importNotes');
-  for (const schema of namedSchemas()) app.addSchema(schema);
+  const schemas = namedSchemas();
+  for (const schema of schemas) app.addSchema(schema);
+  app.setValidatorCompiler(validators(schemas));
   // The schema of an answer is a contract that tests hold; JSON.stringify keeps the order of its members.
   app.setSerializerCompiler(() => JSON.stringify);
   readBodies(app);
-  answerProblems(app);
+  app.setErrorHandler(answerError);
   observe(app, metrics, config);
 
   await app.register(swagger, {
@@ -81,43 +79,19 @@ function readBodies(app: FastifyInstance): void {
   });
 }
 
-function answerProblems(app: FastifyInstance): void {
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const problem = problemOf(error);
-    if (problem.status >= 500) request.log.error({ err: error, url: request.url }, 'request failed');
-    return reply.code(problem.status).type('application/problem+json').send(problem.body(request.id));
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const url = request.url.split('?', 1)[0] ?? '';
-    const allowed = (['GET', 'POST'] as const).filter((method) => app.hasRoute({ url, method }));
-    if (allowed.length === 0) throw new Problem('not-found', `no ${url} here`);
-    void reply.header('allow', allowed.join(', '));
-    throw new Problem('method-not-allowed', `${url} takes ${allowed.join(', ')}`);
-  });
-}
-
-function problemOf(error: FastifyError | Problem): Problem {
-  if (error instanceof Problem) return error;
-  if (error.validation) return invalidRequest(faultsOf(error.validation, error.validationContext));
-  switch (error.statusCode) {
-    case 413:
-      return new Problem('body-too-large', error.message);
-    case 415:
-      return new Problem('unsupported-media-type', error.message);
-    case 503:
-      return new Problem('unavailable', error.message);
-    case undefined:
-    default:
-      return error.statusCode !== undefined && error.statusCode < 500
-        ? new Problem('bad-request', error.message)
-        : new Problem('internal-error', 'the service failed; its log has the request id');
-  }
-}
-
-/** Every answer names its request. Metrics carry the traffic; only what is slow is logged. */
+/**
+ * Every answer names its request, and ends its connection once the service stops. Metrics carry the traffic; only what is
+ * slow is logged.
+ */
 function observe(app: FastifyInstance, metrics: Metrics, { slowRequestMs }: Config): void {
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
+    if (request.is404) refuseUnrouted(request, reply);
+    done();
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // A connection that stayed open would keep the process from stopping.
+    if (app.lifecycle.draining) void reply.header('connection', 'close');
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {

@@ -1,20 +1,23 @@
 import { z } from 'zod';
 
-const milliseconds = z.coerce.number().int().min(0).max(3_600_000);
+/** A whole number in decimal digits; an empty variable is none. */
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,10}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+
+const milliseconds = whole(0, 3_600_000);
 
 /** What the environment may set, with the defaults; the one place where either is written down. */
 const environment = z.object({
   /** Address to listen on. */
   HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65535).default(8080),
+  PORT: whole(0, 65_535).default(8080),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** Largest request body, in bytes. */
-  BODY_LIMIT: z.coerce
-    .number()
-    .int()
-    .min(1024)
-    .max(1 << 30)
-    .default(1 << 20),
+  BODY_LIMIT: whole(1024, 1 << 30).default(1 << 20),
   /** How long a client may take to send a request. */
   REQUEST_TIMEOUT_MS: milliseconds.default(10_000),
   /** How long a connection may stay silent. */

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import { buildApp } from './app.ts';
-import { readConfig } from './config.ts';
+import { type Config, readConfig } from './config.ts';
 
-const config = readConfig(process.env);
+const config = configured();
 const log = pino({ level: config.logLevel });
 const app = await buildApp(config, log);
 
@@ -13,8 +13,18 @@ closeWithGrace({ delay: config.shutdownMs, logger: log }, async ({ signal, err }
   if (err) log.fatal({ err }, 'stopping after an error');
   else log.info({ signal }, 'stopping');
   app.lifecycle.draining = true;
-  await sleep(config.drainMs);
+  if (signal) await sleep(config.drainMs);
   await app.close();
 });
 
 await app.listen({ host: config.host, port: config.port });
+
+/** What the environment asks for; a wrong variable is named in one line. */
+function configured(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(1);
+  }
+}

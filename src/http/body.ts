@@ -10,11 +10,12 @@ export interface ReadBody {
 }
 
 /**
- * The descriptor in `text`. `contentType` decides the format where it names one; what curl sends by default, and
+ * The descriptor in `body`. `contentType` decides the format where it names one; what curl sends by default, and
  * anything else, is told by its first character.
  * @throws Problem naming line and column of what is wrong.
  */
-export function readBody(text: string, contentType: string): ReadBody {
+export function readBody(body: string, contentType: string): ReadBody {
+  const text = body.replace(/^\uFEFF/, '');
   if (text.trim() === '') throw emptyBody();
   switch (formatOf(text, contentType)) {
     case 'json':
@@ -33,7 +34,7 @@ function formatOf(text: string, contentType: string): 'json' | 'libvirt-xml' | n
   const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (type === 'application/json' || type.endsWith('+json')) return 'json';
   if (type === 'application/xml' || type === 'text/xml' || type.endsWith('+xml')) return 'libvirt-xml';
-  const first = text.trimStart().replace(/^\uFEFF/, '')[0];
+  const first = text.trimStart()[0];
   return first === '<' ? 'libvirt-xml' : first === '{' || first === '[' ? 'json' : null;
 }
 
@@ -48,12 +49,17 @@ function readJson(text: string): unknown {
 /** V8's message does not always say where; a tolerant parser does. Asked only once parsing has failed. */
 function placeOfJsonError(text: string): Place {
   const errors: ParseError[] = [];
-  parseTree(text, errors, { disallowComments: true });
+  try {
+    parseTree(text, errors, { disallowComments: true });
+  } catch {
+    return { detail: 'nested too deeply to say where' };
+  }
   const [first] = errors;
   if (!first) return { detail: 'not JSON' };
   const before = text.slice(0, first.offset);
   const line = before.split('\n').length;
-  return { line, column: first.offset - before.lastIndexOf('\n'), detail: printParseErrorCode(first.error) };
+  const detail = printParseErrorCode(first.error).replaceAll(/\B[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return { line, column: first.offset - before.lastIndexOf('\n'), detail };
 }
 
 function readXml(text: string): ReadBody {

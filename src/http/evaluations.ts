@@ -3,7 +3,8 @@ import { check } from '../descriptor/check.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { emptyBody, invalidRequest, type Place } from './problems.ts';
+import { parseVersion } from '../platform/version.ts';
+import { emptyBody, invalidRequest, type Place, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
 
 /** Host facts that a format may lack, as query parameters. */
@@ -11,12 +12,18 @@ const HOST_PARAMETERS = ['qemu', 'kernel', 'libvirt'] as const;
 
 type Query = { readonly [Name in (typeof HOST_PARAMETERS)[number]]?: string } & { readonly include?: 'clear' };
 
+/** A description beside a `$ref` would be lost in the document. */
+const versionOf = (what: string): object => ({
+  allOf: [ref('Version')],
+  description: `Version of ${what} on the source, where the body does not say it.`,
+});
+
 const querystring = {
   type: 'object',
   properties: {
-    qemu: { ...ref('Version'), description: 'Version of QEMU on the source, where the body does not say it.' },
-    kernel: { ...ref('Version'), description: 'Version of Linux on the source, where the body does not say it.' },
-    libvirt: { ...ref('Version'), description: 'Version of libvirt on the source, where the body does not say it.' },
+    qemu: versionOf('QEMU'),
+    kernel: versionOf('Linux'),
+    libvirt: versionOf('libvirt'),
     include: { type: 'string', enum: ['clear'], description: 'List the rules that do not fire, too.' },
   },
   additionalProperties: false,
@@ -53,25 +60,27 @@ export function evaluations(app: FastifyInstance, metrics: Metrics): void {
   );
 }
 
-/** A problem as OpenAPI shows it. */
-export const problemAnswer = {
-  description: 'What is wrong, and where.',
-  content: { 'application/problem+json': { schema: ref('Problem') } },
-};
-
 /** Puts the query's host facts into the body, which there must be and which must not say otherwise. */
 function addHostFacts(request: FastifyRequest): void {
   const { body } = request;
   if (body === undefined) throw emptyBody();
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return;
+  if (!isObject(body)) return;
+  const { source = {} } = body;
+  if (!isObject(source)) return;
   const query = request.query as Readonly<Record<string, unknown>>;
-  const facts = HOST_PARAMETERS.filter((name) => query[name] !== undefined);
-  if (facts.length === 0) return;
-  const { source = {} } = body as { source?: Readonly<Record<string, unknown>> };
-  if (typeof source !== 'object' || source === null) return;
-  const clashes: Place[] = facts
-    .filter((name) => source[name] !== undefined && source[name] !== query[name])
-    .map((name) => ({ parameter: name, detail: `the body says otherwise at /source/${name}` }));
-  if (clashes.length > 0) throw invalidRequest(clashes);
-  request.body = { ...body, source: { ...source, ...Object.fromEntries(facts.map((name) => [name, query[name]])) } };
+  const names = HOST_PARAMETERS.filter((name) => query[name] !== undefined);
+  const faults = names.flatMap((name): Place[] => {
+    const text = query[name];
+    if (typeof text !== 'string' || parseVersion(text) === null) {
+      return [{ parameter: name, detail: 'must be one version such as "10.2.2"' }];
+    }
+    const isSame = source[name] === undefined || source[name] === text;
+    return isSame ? [] : [{ parameter: name, detail: `the body says otherwise at /source/${name}` }];
+  });
+  if (faults.length > 0) throw invalidRequest(faults);
+  if (names.length === 0) return;
+  request.body = { ...body, source: { ...source, ...Object.fromEntries(names.map((name) => [name, query[name]])) } };
 }
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -9,10 +9,11 @@ const problemTypes = {
   'bad-request': { status: 400, title: 'The request could not be read' },
   'not-found': { status: 404, title: 'There is nothing here' },
   'method-not-allowed': { status: 405, title: 'This resource does not take this method' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is of no type that is understood here' },
+  'headers-too-large': { status: 431, title: 'The headers are too large' },
   'internal-error': { status: 500, title: 'The service failed' },
-  unavailable: { status: 503, title: 'The service is stopping' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemType = keyof typeof problemTypes;
@@ -37,6 +38,12 @@ export const problem = z
     errors: z.array(place),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
+
+/** How the document shows a problem. */
+export const problemAnswer = {
+  description: 'What is wrong, and where.',
+  content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
+};
 
 export type Place = z.infer<typeof place>;
 export type ProblemBody = z.infer<typeof problem>;

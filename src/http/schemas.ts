@@ -3,7 +3,7 @@ import { descriptor } from '../descriptor/schema.ts';
 import { decision } from '../evaluation/decision.ts';
 import { problem } from './problems.ts';
 
-type JsonSchema = Readonly<Record<string, unknown>>;
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** A reference to the schema called `id`, as Fastify and Ajv resolve it. */
 export const ref = (id: string): { readonly $ref: string } => ({ $ref: `${id}#` });

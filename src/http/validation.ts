@@ -1,14 +1,47 @@
+import { Ajv, type ErrorObject } from 'ajv';
 import { closest } from 'fastest-levenshtein';
-import type { FastifySchemaValidationError } from 'fastify';
+import type { FastifySchemaCompiler } from 'fastify';
 import { member } from '../descriptor/pointer.ts';
-import type { Place } from './problems.ts';
+import { invalidRequest, type Place } from './problems.ts';
+import type { JsonSchema } from './schemas.ts';
 
-/** What Ajv adds to an error when it is told to be verbose. */
-interface VerboseError extends FastifySchemaValidationError {
+/** A part that holds more values than this is told its first fault only: Ajv takes quadratic time to collect all. */
+const THOROUGH_MAX = 4096;
+
+/**
+ * How parts of a request are judged: nothing is coerced, no default is set and no unknown member is dropped. What is
+ * wrong is said, in every place of it.
+ */
+export function validators(schemas: JsonSchema[]): FastifySchemaCompiler<JsonSchema> {
+  const options = { schemas, verbose: true };
+  const [hasty, thorough] = [new Ajv(options), new Ajv({ ...options, allErrors: true })];
+  return ({ schema, httpPart }) => {
+    const isValid = hasty.compile(schema);
+    return (data: unknown) => {
+      if (isValid(data)) return true;
+      const collect = holdsMoreThan(THOROUGH_MAX, data) ? isValid : thorough.compile(schema);
+      collect(data);
+      return { error: invalidRequest(faultsOf((collect.errors ?? []) as VerboseError[], httpPart)) };
+    };
+  };
+}
+
+/** Whether there are more than `limit` values in `data`, itself and members of members included. */
+function holdsMoreThan(limit: number, data: unknown): boolean {
+  const values = [data];
+  for (const value of values) {
+    if (values.length > limit) return true;
+    if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) values.push(each);
+  }
+  return false;
+}
+
+/** An error of Ajv's, which brings the schema that it is about where Ajv is told to be verbose. */
+interface VerboseError extends ErrorObject {
   readonly parentSchema?: {
     readonly title?: string;
+    readonly enum?: readonly unknown[];
     readonly properties?: Readonly<Record<string, unknown>>;
-    readonly anyOf?: readonly { readonly type?: string; readonly $ref?: string }[];
   };
 }
 
@@ -16,35 +49,42 @@ interface VerboseError extends FastifySchemaValidationError {
  * Ajv's errors as places in the body or the query. A value that is none of several kinds is one fault, in the words of
  * the schema's title; a member that does not exist is named with the nearest one that does.
  */
-export function faultsOf(errors: readonly FastifySchemaValidationError[], context: string | undefined): Place[] {
+function faultsOf(errors: readonly VerboseError[], part: string | undefined): Place[] {
   const faults = new Map<string, Place>();
   for (const error of withoutBranches(errors)) {
     const { pointer, detail } = faultOf(error);
-    const place = context === 'querystring' ? { parameter: pointer.slice(1) } : { pointer };
+    const place = part === 'querystring' ? { parameter: pointer.slice(1) } : { pointer };
     faults.set(`${pointer} ${detail}`, { ...place, detail });
   }
   return [...faults.values()];
 }
 
 /**
- * `errors` without what every branch of an `anyOf` has to say of the same value: what is wrong inside it, if the value is
- * of a kind that one branch takes, or else the `anyOf` alone.
+ * `errors` without what every branch of an `anyOf` has to say of the same value, which Ajv lists right before it: what is
+ * wrong inside the value, if it is of a kind that one branch takes, or else the `anyOf` alone.
  */
 function withoutBranches(errors: readonly VerboseError[]): VerboseError[] {
-  let kept = [...errors];
-  for (const { instancePath, keyword, parentSchema } of errors) {
-    if (keyword !== 'anyOf') continue;
-    const isInside = (error: VerboseError): boolean =>
-      error.instancePath.startsWith(`${instancePath}/`) ||
-      (error.instancePath === instancePath && ['additionalProperties', 'required'].includes(error.keyword));
-    const hasInside = !parentSchema?.title && kept.some(isInside);
-    kept = kept.filter((error) => {
-      if (error.instancePath !== instancePath) return hasInside || !isInside(error);
-      return hasInside ? isInside(error) : error.keyword === 'anyOf';
-    });
+  const kept: VerboseError[] = [];
+  for (const error of errors) {
+    if (error.keyword !== 'anyOf') {
+      kept.push(error);
+      continue;
+    }
+    const { instancePath, parentSchema } = error;
+    const isInside = (other: VerboseError): boolean =>
+      other.instancePath.startsWith(`${instancePath}/`) || ['additionalProperties', 'required'].includes(other.keyword);
+    const isOfBranch = (other: VerboseError): boolean =>
+      other.instancePath === instancePath || other.instancePath.startsWith(`${instancePath}/`);
+    const branches = kept.splice(kept.findLastIndex((other) => !isOfBranch(other)) + 1);
+    const inside = parentSchema?.title ? [] : branches.filter(isInside);
+    if (inside.length === 0) kept.push({ ...error, message: `must be ${alternatives(branches)}` });
+    else for (const each of inside) kept.push(each);
   }
   return kept;
 }
+
+const alternatives = (branches: readonly VerboseError[]): string =>
+  branches.map((branch) => faultOf(branch).detail.replace(/^must be /, '')).join(' or ');
 
 function faultOf(error: VerboseError): { pointer: string; detail: string } {
   const { instancePath: pointer, keyword, params, parentSchema, message = 'is not valid' } = error;
@@ -52,6 +92,9 @@ function faultOf(error: VerboseError): { pointer: string; detail: string } {
   const expected = parentSchema?.title;
   if (expected && keyword !== 'additionalProperties' && keyword !== 'required') {
     return { pointer, detail: `must be ${expected}` };
+  }
+  if (parentSchema?.enum) {
+    return { pointer, detail: `must be one of ${parentSchema.enum.map((each) => JSON.stringify(each)).join(', ')}` };
   }
   switch (keyword) {
     case 'additionalProperties': {
@@ -62,16 +105,8 @@ function faultOf(error: VerboseError): { pointer: string; detail: string } {
     }
     case 'required':
       return { pointer: member(pointer, String(parameters['missingProperty'])), detail: 'is required' };
-    case 'enum':
-      return {
-        pointer,
-        detail: `must be one of ${(parameters['allowedValues'] as unknown[]).map((v) => JSON.stringify(v)).join(', ')}`,
-      };
-    case 'anyOf':
-      return {
-        pointer,
-        detail: `must be ${(parentSchema?.anyOf ?? []).map(({ type, $ref }) => type ?? $ref).join(' or ')}`,
-      };
+    case 'const':
+      return { pointer, detail: `must be ${JSON.stringify(parameters['allowedValue'])}` };
     default:
       return { pointer, detail: message };
   }

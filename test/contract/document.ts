@@ -1,0 +1,23 @@
+import { buildApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import { exampleXml, examples } from '../../src/http/examples.ts';
+
+const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/**
+ * The files that are made from the service and committed, by their path from the root of the repository: the OpenAPI
+ * document, and its requests to try with curl.
+ */
+export async function generatedFiles(): Promise<Map<string, string>> {
+  const app = await buildApp(readConfig({}));
+  const document: unknown = (await app.inject('/openapi.json')).json();
+  await app.close();
+  return new Map([
+    ['openapi/openapi.json', pretty(document)],
+    ['openapi/examples/domain.xml', exampleXml],
+    ...Object.entries(examples).map(([name, { descriptor }]): [string, string] => [
+      `openapi/examples/${name}.json`,
+      pretty(descriptor),
+    ]),
+  ]);
+}

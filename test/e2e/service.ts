@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const MAIN = 'dist/main.js';
+
+/** A process of the built service. */
+export interface Service {
+  /** What it has printed so far, line by line. */
+  readonly said: readonly string[];
+  /** Where it listens, by its own log; rejected with what it said if it stops before. */
+  readonly address: Promise<string>;
+  /** Its exit code, once it has stopped. */
+  readonly exit: Promise<number | null>;
+  readonly stop: () => void;
+}
+
+/** Starts the built service with `env` for its whole environment. */
+export function start(env: Readonly<Record<string, string>>): Service {
+  if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: npm run build`);
+  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = once(child, 'close').then(([code]) => code as number | null);
+  const said: string[] = [];
+  const address = new Promise<string>((resolve, reject) => {
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on('line', (line) => {
+        said.push(line);
+        const [, url] = /Server listening at (http:[^"]+)/.exec(line) ?? [];
+        if (url) resolve(url);
+      });
+    }
+    void exit.then(() => reject(new Error(`the service stopped: ${said.join('\n')}`)));
+  });
+  // Whoever asks for the address learns of it; a service that is meant to fail is not asked.
+  address.catch(() => undefined);
+  return { said, address, exit, stop: () => child.kill('SIGTERM') };
+}
