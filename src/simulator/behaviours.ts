@@ -53,3 +53,7 @@ export type Behaviours = { readonly [Name in BehaviourName]: (typeof behaviourVa
 
 /** The behaviours that decide how mappings are taken away. */
 export type UnmapBehaviours = Pick<Behaviours, 'domainUnmap' | 'bitmapGate' | 'iommufdUnmap' | 'regionDelBitmap'>;
+
+/** What else the simulator reads; the defaults are those of 11.1. */
+export type SimulatorBehaviours = UnmapBehaviours &
+  Partial<Pick<Behaviours, 'unmapAll' | 'loggingRanges' | 'trackingStartFailure' | 'protocol'>>;

@@ -1,12 +1,12 @@
 import type { UnmapFailure } from './container/unmap.ts';
 import type { UnmapStep } from './container/unmap-step.ts';
-import type { Trace } from './domain-switch.ts';
-import { totalBytes } from './mapping-runs.ts';
+import { type MappingRun, totalBytes } from './mapping-runs.ts';
+import type { Step } from './steps.ts';
 import { larger } from './uint64.ts';
 
 export type FailedStep = UnmapStep & { readonly failure: UnmapFailure };
 
-/** What a trace costs: counts of all unmaps, bytes as sums unless named largest. */
+/** What the unmaps of a run cost: counts of all, bytes as sums unless named largest. */
 export interface UnmapFigures {
   readonly unmapCalls: bigint;
   readonly ioctls: bigint;
@@ -23,20 +23,69 @@ export interface UnmapFigures {
   readonly fatal: FailedStep | null;
 }
 
-/** Folds `trace` into its figures. */
-export function figuresOf({ steps, leftMapped }: Trace): UnmapFigures {
-  const failures = steps.filter((step): step is FailedStep => step.failure !== undefined);
-  const sum = (amount: (step: UnmapStep) => bigint): bigint => steps.reduce((total, step) => total + amount(step), 0n);
+/** What a whole run costs. */
+export interface Figures extends UnmapFigures {
+  readonly mapCalls: bigint;
+  /** Maps that the kernel refused. */
+  readonly mapFailures: bigint;
+  readonly queries: bigint;
+  readonly queryBitmapBytes: bigint;
+  /** Bytes that the sync passes found dirty. */
+  readonly dirtyBytes: bigint;
+  /** Ioctls of any kind, tracking and queries included. */
+  readonly allIoctls: bigint;
+  /** Bytes of the largest bitmap that was allocated for an unmap or a query: QEMU never holds two. */
+  readonly peakBitmapBytes: bigint;
+  /** Bytes of kernel memory that tracking took when it started. */
+  readonly trackingKernelBytes: bigint;
+}
+
+/** Folds the steps of a trace or of a simulation into what they cost. */
+export function figuresOf({
+  steps,
+  leftMapped,
+}: {
+  readonly steps: readonly Step[];
+  readonly leftMapped: readonly MappingRun[];
+}): Figures {
+  const all = <Kind extends Step['kind']>(kind: Kind): Extract<Step, { kind: Kind }>[] =>
+    steps.filter((step): step is Extract<Step, { kind: Kind }> => step.kind === kind);
+  const unmaps = all('unmap');
+  const maps = all('map');
+  const queries = all('query');
+  const starts = all('tracking-start');
+  const failures = unmaps.filter((step): step is FailedStep => step.failure !== undefined);
+  const largestBitmapBytes = largest(unmaps);
+  const ioctls = sum(unmaps, ({ count, ioctls: each }) => count * BigInt(each));
+  const mapCalls = sum(maps, ({ count }) => count);
   return {
-    unmapCalls: sum(({ count }) => count),
-    ioctls: sum(({ count, ioctls }) => count * BigInt(ioctls)),
-    bitmaps: sum(({ count, bitmapBytes }) => (bitmapBytes > 0n ? count : 0n)),
-    bitmapBytesAllocated: sum(({ count, bitmapBytes }) => count * bitmapBytes),
-    largestBitmapBytes: steps.reduce((largest, { bitmapBytes }) => larger(largest, bitmapBytes), 0n),
-    failures: sum(({ count, failure }) => (failure ? count : 0n)),
+    unmapCalls: sum(unmaps, ({ count }) => count),
+    ioctls,
+    bitmaps: sum(unmaps, ({ count, bitmapBytes }) => (bitmapBytes > 0n ? count : 0n)),
+    bitmapBytesAllocated: sum(unmaps, ({ count, bitmapBytes }) => count * bitmapBytes),
+    largestBitmapBytes,
+    failures: sum(failures, ({ count }) => count),
     leftMappedBytes: totalBytes(leftMapped),
-    dirtyBytesLost: sum(({ dirtyBytesLost }) => dirtyBytesLost),
+    dirtyBytesLost: sum(unmaps, ({ dirtyBytesLost }) => dirtyBytesLost),
     firstFailure: failures[0] ?? null,
-    fatal: failures.find(({ cause }) => cause === 'viommu') ?? null,
+    fatal: failures.find(({ reaches }) => reaches === 'migration') ?? null,
+    mapCalls,
+    mapFailures: sum(maps, ({ count, failure }) => (failure ? count : 0n)),
+    queries: sum(queries, ({ count }) => count),
+    queryBitmapBytes: sum(queries, ({ count, bitmapBytes }) => count * bitmapBytes),
+    dirtyBytes: sum(queries, ({ dirtyBytes }) => dirtyBytes),
+    allIoctls:
+      ioctls +
+      mapCalls +
+      sum(queries, ({ count, ioctls: each }) => count * BigInt(each)) +
+      sum([...starts, ...all('tracking-stop')], ({ ioctls: each }) => BigInt(each)),
+    peakBitmapBytes: larger(largestBitmapBytes, largest(queries)),
+    trackingKernelBytes: starts.reduce((most, { kernelBytes }) => larger(most, kernelBytes), 0n),
   };
 }
+
+const sum = <T>(steps: readonly T[], amount: (step: T) => bigint): bigint =>
+  steps.reduce((total, step) => total + amount(step), 0n);
+
+const largest = (steps: readonly { readonly bitmapBytes: bigint }[]): bigint =>
+  steps.reduce((most, { bitmapBytes }) => larger(most, bitmapBytes), 0n);

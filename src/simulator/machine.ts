@@ -1,4 +1,4 @@
-import type { UnmapBehaviours } from './behaviours.ts';
+import type { SimulatorBehaviours } from './behaviours.ts';
 import type { Container, Tracking } from './container/unmap.ts';
 import type { MappingRun } from './mapping-runs.ts';
 
@@ -12,6 +12,11 @@ export interface MemorySection {
   readonly readOnly: boolean;
   /** Where the section lies in QEMU's RAM address space, in bytes; absent for what is not boot RAM and lies elsewhere. */
   readonly ramAddress?: bigint | undefined;
+  /**
+   * Whether it is a BAR of an assigned device: not synced, gone after a reset, and where it cannot be mapped (iommufd
+   * without dma-buf) QEMU goes on. `false` by default.
+   */
+  readonly vfioPci?: boolean;
 }
 
 /** The intel-iommu in front of a device. */
@@ -24,14 +29,33 @@ export interface IntelIommu {
   readonly firstStage: boolean;
 }
 
-/** One device's container behind a vIOMMU, at the moment when the guest acts. */
+/** The virtio-iommu in front of a device. */
+export interface VirtioIommu {
+  readonly model: 'virtio';
+}
+
+/** The amd-iommu (with `dma-remap`) in front of a device. */
+export interface AmdIommu {
+  readonly model: 'amd';
+}
+
+/** The arm-smmuv3 in front of a device. Without `accel` QEMU refuses VFIO behind it. */
+export interface Smmuv3 {
+  readonly model: 'smmuv3';
+  readonly accel: boolean;
+}
+
+/** What stands between a device and system memory; `none` where the device sees guest physical addresses. */
+export type Viommu = IntelIommu | VirtioIommu | AmdIommu | Smmuv3 | { readonly model: 'none' };
+
+/** One device's container, at the moment when the guest acts. */
 export interface Machine {
-  readonly behaviours: UnmapBehaviours;
-  readonly viommu: IntelIommu;
+  readonly behaviours: SimulatorBehaviours;
+  readonly viommu: Viommu;
   readonly container: Container;
   readonly tracking: Tracking;
-  /** What the guest's DMA domain maps; read when the guest leaves one. */
+  /** What the guest's DMA domain maps, if that is where it is. */
   readonly mappings: readonly MappingRun[];
-  /** What an identity domain maps; read when the guest leaves one. */
+  /** What an identity domain maps, and what VFIO is told of while the device sees system memory. */
   readonly sections: readonly MemorySection[];
 }

@@ -71,6 +71,13 @@ export class MappingRuns implements Iterable<MappingRun> {
     return found;
   }
 
+  /** The mappings from the first on that ends at or above `address`, up to the end of their run. */
+  from(address: bigint): MappingRun | undefined {
+    const run = this.#runs[this.#firstEndingAt(address)];
+    if (run === undefined || run.iova >= address) return run;
+    return part(run, (address - run.iova) / run.size, run.count);
+  }
+
   /** Takes out the mappings of which a byte lies in [start, end], both inclusive, and returns them, ascending. */
   take(start: bigint, end: bigint): MappingRun[] {
     const taken: MappingRun[] = [];

@@ -6,6 +6,8 @@ import { formats } from './formats/index.ts';
 /** How a file's cases fared. */
 export interface Tally {
   readonly file: string;
+  /** The `file` of the format. */
+  readonly format: string;
   readonly passed: number;
   /** What differs, by the case's place in the file. */
   readonly failures: readonly string[];
@@ -17,8 +19,12 @@ export interface Tally {
 export function* replayDirectory(directory: string): Generator<Tally> {
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted();
   for (const file of files) {
-    const format = formats.find((each) => each.file === basename(file).replace(/\.json(?:\.gz)?$/, ''));
-    if (format && /\.json(?:\.gz)?$/.test(file)) yield tally(file, format.replay(readJson(join(directory, file))));
+    if (!/\.json(?:\.gz)?$/.test(file)) continue;
+    const name = basename(file).replace(/\.json(?:\.gz)?$/, '');
+    const named = formats.find((each) => each.file === name);
+    const content = readJson(join(directory, file));
+    const format = named ?? formats.find((each) => each.matches?.(content));
+    if (format) yield { file, format: format.file, ...tally(format.replay(content)) };
   }
 }
 
@@ -27,7 +33,7 @@ function readJson(path: string): unknown {
   return JSON.parse((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
 }
 
-function tally(file: string, results: Iterable<true | string | { readonly skipped: string }>): Tally {
+function tally(results: Iterable<true | string | { readonly skipped: string }>): Omit<Tally, 'file' | 'format'> {
   let passed = 0;
   let index = 0;
   const failures: string[] = [];
@@ -38,5 +44,5 @@ function tally(file: string, results: Iterable<true | string | { readonly skippe
     else skipped.set(result.skipped, (skipped.get(result.skipped) ?? 0) + 1);
     index++;
   }
-  return { file, passed, failures, skipped };
+  return { passed, failures, skipped };
 }

@@ -3,15 +3,18 @@ import { describe, expect, it } from 'vitest';
 import {
   type Domain,
   figuresOf,
+  type IntelIommu,
   type Machine,
   type MappingRun,
   switchDomain,
   totalBytes,
 } from '../../src/simulator/index.ts';
 
+const intel: IntelIommu = { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false };
+
 const machine: Machine = {
   behaviours: { domainUnmap: 'whole', bitmapGate: 'tracking-started', iommufdUnmap: 'plain', regionDelBitmap: 'none' },
-  viommu: { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false },
+  viommu: intel,
   container: {
     backend: 'legacy',
     tracker: 'type1',
@@ -40,7 +43,7 @@ const as11 = (regionDelBitmap: 'ram-at-iova' | 'ram'): Machine => ({
   behaviours: { ...qemu11, regionDelBitmap },
 });
 const on = (more: Partial<Machine>): Machine => ({ ...machine, ...more });
-const viommu = (more: Partial<Machine['viommu']>): Machine => on({ viommu: { ...machine.viommu, ...more } });
+const viommu = (more: Partial<IntelIommu>): Machine => on({ viommu: { ...intel, ...more } });
 
 describe('a switch of domain behind intel-iommu', () => {
   it.each<[string, Machine, Domain, Domain, string, object]>([

@@ -1,6 +1,7 @@
 import type { UnmapBehaviours } from '../behaviours.ts';
 import { bitmapBytes } from '../dirty-bitmap.ts';
 import type { Errno } from '../errno.ts';
+import type { HostKernel } from './host.ts';
 
 /** Why dirty tracking is on; a dirty-rate measurement starts it even where migration is blocked. */
 export type Tracking = 'off' | 'migration' | 'dirty-rate';
@@ -22,6 +23,8 @@ export interface Container {
   readonly maxDirtyBitmapSize: bigint;
   /** Bytes of the largest allocation that the host grants QEMU, inclusive; `null` when none is refused. */
   readonly allocatable: bigint | null;
+  /** The kernel's side of it; by default a recent kernel, an IOMMU, and no limit on what can be mapped. */
+  readonly kernel?: HostKernel;
 }
 
 export interface UnmapFailure {

@@ -1,6 +1,18 @@
+import { lastByte } from '../mapping-runs.ts';
 import { powerOfTwoPieces } from '../power-of-two.ts';
-import { wrap } from '../uint64.ts';
+import type { State } from '../state.ts';
+import type { Pass, Step } from '../steps.ts';
+import { ADDRESS_SPACE, wrap } from '../uint64.ts';
+import { entriesIn } from './guest-table.ts';
+import { notifySync, notifyUnmaps } from './notify.ts';
 import type { Notifier, UnmapNotice } from './notifier.ts';
+import { intelNotifiers } from './sections.ts';
+
+/** amd-iommu's notifiers are those of intel-iommu, which has the same interrupt window. */
+const notifiers = intelNotifiers;
+
+/** Bits of IOVA that a Linux guest's page table translates. */
+const TABLE_BITS = 48;
 
 /** amd-iommu cuts a range as if its addresses had all 64 bits. */
 const ADDRESS_BITS = 64;
@@ -22,3 +34,40 @@ export function* unmapWhole(notifier: Notifier): Generator<UnmapNotice> {
     yield { ...piece, count: 1n, translatedAddress: 0n };
   }
 }
+
+/** What every notifier is told when the device table entry blocks or bypasses: 44 pieces, whatever is mapped or tracks. */
+export const unmapNotifiers: Pass = function* (state) {
+  if (state.view !== 'viommu') return;
+  for (const notifier of notifiers) {
+    yield* notifyUnmaps(state, unmapWhole(notifier));
+    state.tree.take(notifier.start, notifier.end);
+  }
+};
+
+/**
+ * Brings VFIO into line with the guest's page table, between `start` (inclusive) and `end` (exclusive). An unmap has the
+ * size of what was mapped, not of the hole; a mapping in place of another is sent as it is, and not recorded.
+ *
+ * Models `amdvi_sync_shadow_page_table_range` and `amdvi_notify_iommu` (hw/i386/amd_iommu.c, QEMU 10.2), from the reference
+ * alone: no AMD guest was observed.
+ */
+export function* walkRange(state: State, start: bigint, end: bigint): Generator<Step> {
+  const { table, tree } = state;
+  if (state.view !== 'viommu' || state.domain !== 'dma') return;
+  for (const { kind, run } of entriesIn(table, TABLE_BITS, start, end)) {
+    if (kind === 'hole') {
+      for (const gone of tree.take(run.iova, lastByte(run))) {
+        yield* notifySync(state, { type: 'unmap-hole', run: gone }, notifiers);
+      }
+    } else {
+      const known = tree.overlapping(run.iova, lastByte(run));
+      if (known.length === 0) tree.add(run);
+      const same =
+        known.length === 1 && known[0]?.iova === run.iova && known[0].size === run.size && known[0].count === run.count;
+      if (!same || known[0]?.gpa !== run.gpa) yield* notifySync(state, { type: 'map', run }, notifiers);
+    }
+  }
+}
+
+/** The walk when the device table entry turns translation on. */
+export const walkPageTable: Pass = (state) => walkRange(state, 0n, ADDRESS_SPACE);

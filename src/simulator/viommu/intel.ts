@@ -1,29 +1,18 @@
 import type { UnmapBehaviours } from '../behaviours.ts';
-import type { UnmapRequest } from '../container/unmap-step.ts';
 import type { Tracking } from '../container/unmap.ts';
 import type { Machine } from '../machine.ts';
 import { lastByte, type MappingRun, type MappingRuns } from '../mapping-runs.ts';
 import { powerOfTwoPieces } from '../power-of-two.ts';
-import { ADDRESS_MAX, smaller, wrap } from '../uint64.ts';
-import { announce, type Notifier, type UnmapNotice } from './notifier.ts';
-
-/** First and last byte of the interrupt window, which no IOMMU section covers (vtd-ir, priority 1 at 0xfee00000). */
-export const INTERRUPT_WINDOW: Notifier = { start: 0xfee0_0000n, end: 0xfeef_ffffn };
+import type { State } from '../state.ts';
+import type { Pass, Step } from '../steps.ts';
+import { ADDRESS_SPACE, smaller, wrap } from '../uint64.ts';
+import { announce, apartFromZero, type Notifier, type UnmapNotice } from './notifier.ts';
+import { notifySync, notifyUnmaps } from './notify.ts';
+import { intelNotifiers } from './sections.ts';
+import { syncRuns } from './sync.ts';
 
 /** The address widths that intel-iommu can be given, in bits (`vtd_decide_config`, QEMU 7.2 to 11.1). */
 export const INTEL_ADDRESS_WIDTHS: readonly number[] = [39, 48];
-
-/**
- * VFIO's two notifiers of a device behind intel-iommu, one each side of the interrupt window, in the order in which
- * QEMU visits them: the upper one was registered last and stands at the head of the list.
- *
- * Observed in running QEMU 10.0.2, 10.0.13 and 11.1.3. The upper range is that of the section, up to 2^64 − 1, not
- * clipped to the address width.
- */
-export const intelNotifiers: readonly Notifier[] = [
-  { start: INTERRUPT_WINDOW.end + 1n, end: ADDRESS_MAX },
-  { start: 0n, end: INTERRUPT_WINDOW.start - 1n },
-];
 
 /** Unmaps below a page do not occur; a residual would abort QEMU. */
 const VTD_PAGE_SIZE = 4096n;
@@ -61,7 +50,8 @@ export function* unmapTracked(
   const searchEnd = domainUnmap === 'tracked' ? notifier.end : wrap(notifier.start + notifier.end);
   for (const run of found(tree, notifier.start, searchEnd)) {
     for (const notice of announce(run, notifier)) {
-      yield domainUnmap === 'tracked-while-migrating' ? { ...notice, translatedAddress: 0n } : notice;
+      if (domainUnmap === 'tracked-while-migrating') yield { ...notice, translatedAddress: 0n };
+      else yield* apartFromZero(notice);
     }
   }
 }
@@ -79,27 +69,30 @@ export function tracksUnmaps({ domainUnmap }: UnmapBehaviours, tracking: Trackin
   return domainUnmap === 'tracked-while-migrating' ? tracking === 'migration' : tracking !== 'off';
 }
 
-/** What every notifier is told when the device's context entry is gone. Takes out of `tree` what is announced. */
-export function* unmapNotifiers({ behaviours, viommu, tracking }: Machine, tree: MappingRuns): Generator<UnmapRequest> {
-  const { domainUnmap } = behaviours;
+/** What every notifier is told when the device's context entry is gone: whole, or (tracked) what the IOVA tree holds. */
+export const unmapNotifiers: Pass = function* (state) {
+  const { machine, tree, tracking } = state;
+  const { domainUnmap } = machine.behaviours;
+  if (state.view !== 'viommu') return;
   for (const notifier of intelNotifiers) {
-    const notices =
-      domainUnmap !== 'whole' && tracksUnmaps(behaviours, tracking)
-        ? unmapTracked(notifier, tree, domainUnmap)
-        : unmapWhole(notifier, viommu.addressWidth);
-    for (const notice of notices) {
-      yield { ...notice, cause: 'viommu', named: true, credits: (run) => isCreditedBy(notice, run) };
+    if (domainUnmap !== 'whole' && tracksUnmaps(machine.behaviours, tracking)) {
+      yield* notifyUnmaps(state, unmapTracked(notifier, tree, domainUnmap));
+    } else {
+      yield* notifyUnmaps(state, unmapWhole(notifier, addressWidthOf(machine)));
+      tree.take(notifier.start, notifier.end);
     }
   }
-}
+};
 
-/** Whether the dirty bits that `notice` reads for `run` go to the guest memory that `run` maps, as far as it is known. */
-const isCreditedBy = ({ iova, translatedAddress }: UnmapNotice, run: MappingRun): boolean =>
-  translatedAddress === undefined || translatedAddress + (run.iova - iova) === run.gpa;
-
-/** The unmaps when the two IOMMU sections are taken away: one each, lower first, neither naming an entry. */
-export function* removeIommuSections(): Generator<UnmapRequest> {
-  for (const { start, end } of intelNotifiers.toReversed()) {
-    yield { cause: 'section', iova: start, size: end - start + 1n, count: 1n, named: false, credits: () => false };
+/** Brings VFIO into line with the guest's page table, between `start` (inclusive) and `end` (exclusive). */
+export function* walkRange(state: State, start: bigint, end: bigint): Generator<Step> {
+  if (state.view !== 'viommu' || state.domain !== 'dma') return;
+  for (const event of syncRuns(state.table, state.tree, addressWidthOf(state.machine), start, end)) {
+    yield* notifySync(state, event, intelNotifiers);
   }
 }
+
+/** The walk that follows an invalidation of more than pages. Models `vtd_address_space_sync` of a present context. */
+export const walkPageTable: Pass = (state) => walkRange(state, 0n, ADDRESS_SPACE);
+
+const addressWidthOf = ({ viommu }: Machine): number => (viommu.model === 'intel' ? viommu.addressWidth : 48);

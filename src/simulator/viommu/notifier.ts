@@ -47,3 +47,18 @@ export function* announce(run: MappingRun, notifier: Notifier): Generator<UnmapN
     yield { iova, size: end - iova + 1n, count: 1n, ...address(last) };
   }
 }
+
+/** `notice` of mappings that begin at guest address 0, so that no more than the first is taken to be credited there. */
+export function* apartFromZero(notice: UnmapNotice): Generator<UnmapNotice> {
+  const { iova, size, count, translatedAddress } = notice;
+  if (translatedAddress !== 0n || count === 1n) {
+    yield notice;
+    return;
+  }
+  yield { ...notice, count: 1n };
+  yield { iova: iova + size, size, count: count - 1n, translatedAddress: size };
+}
+
+/** The mappings that VFIO makes, or made, when it hears of them. */
+export const mappingOf = ({ iova, size, count, translatedAddress }: UnmapNotice): MappingRun =>
+  translatedAddress === undefined ? { iova, size, count } : { iova, size, count, gpa: translatedAddress };

@@ -6,6 +6,7 @@ import { exceedLimit } from './exceed-limit.ts';
 import { flatviewCaptures } from './flatview-captures.ts';
 import { iovaTreeOps } from './iova-tree-ops.ts';
 import { measured } from './measured.ts';
+import { qemuTraces } from './qemu-traces.ts';
 import { ramLayout } from './ram-layout.ts';
 import { virtioIommuUnmap } from './virtio-iommu-unmap.ts';
 import { vtdPageWalk } from './vtd-page-walk.ts';
@@ -21,6 +22,7 @@ export const formats: readonly Format[] = [
   flatviewCaptures,
   iovaTreeOps,
   measured,
+  qemuTraces,
   ramLayout,
   virtioIommuUnmap,
   vtdPageWalk,

@@ -1,5 +1,5 @@
 import { IovaTree, type Perm } from '../../../src/simulator/iova-tree.ts';
-import { intelNotifiers } from '../../../src/simulator/viommu/intel.ts';
+import { intelNotifiers } from '../../../src/simulator/viommu/sections.ts';
 import { emptyPageTable, type PageTable, syncRange, writeEntry } from '../../../src/simulator/viommu/page-walk.ts';
 import { firstDifference } from '../first-difference.ts';
 import type { Format } from '../format.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ADDRESS_MAX, ADDRESS_SPACE } from '../../../src/simulator/uint64.ts';
 import { unmapWhole } from '../../../src/simulator/viommu/amd.ts';
-import { intelNotifiers } from '../../../src/simulator/viommu/intel.ts';
+import { intelNotifiers } from '../../../src/simulator/viommu/sections.ts';
 import { amdviUnmapWhole } from '../../conformance/formats/amdvi-unmap-whole.ts';
 
 const PAGE = 0x1000n;

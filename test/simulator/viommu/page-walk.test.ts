@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IovaTree, type Perm } from '../../../src/simulator/iova-tree.ts';
 import { ADDRESS_MAX, larger, smaller } from '../../../src/simulator/uint64.ts';
-import { intelNotifiers } from '../../../src/simulator/viommu/intel.ts';
+import { intelNotifiers } from '../../../src/simulator/viommu/sections.ts';
 import type { Notifier } from '../../../src/simulator/viommu/notifier.ts';
 import {
   emptyPageTable,

@@ -1,0 +1,482 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { qemuBehaviours, qemuReleases } from '../../src/platform/qemu.ts';
+import { parseVersion, type Release, type Version } from '../../src/platform/version.ts';
+import {
+  type Figures,
+  figuresOf,
+  type GuestEvent,
+  type MappingRun,
+  type MapStep,
+  type MemorySection,
+  simulate,
+  type SimulatedMachine,
+  type Step,
+  totalBytes,
+  type UnmapStep,
+  type Viommu,
+} from '../../src/simulator/index.ts';
+
+const TIB = 1n << 40n;
+const KIB_4 = 1n << 12n;
+
+const behaviours = (release: Release) => qemuBehaviours(parseVersion(release) as Version) ?? never(release);
+const never = (what: string): never => {
+  throw new Error(what);
+};
+
+const intel: Viommu = { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false };
+const sections: readonly MemorySection[] = [
+  { gpa: 0n, size: 0x8000_0000n, readOnly: false, ramAddress: 0n },
+  { gpa: 0xfffc_0000n, size: 0x4_0000n, readOnly: true },
+];
+/** One mapping below the interrupt window, one above it. */
+const low: MappingRun = { iova: 0x1000n, size: KIB_4, count: 1n, gpa: 0x5000n };
+const high: MappingRun = { iova: 0x1_2345_6000n, size: KIB_4, count: 1n, gpa: 0x6000n };
+
+const newest: SimulatedMachine = {
+  behaviours: behaviours('11.1'),
+  viommu: intel,
+  container: {
+    backend: 'legacy',
+    tracker: 'type1',
+    devices: 1,
+    trackingHwpts: 0,
+    pageSize: 4096n,
+    maxDirtyBitmapSize: 1n << 28n,
+    allocatable: null,
+  },
+  tracking: 'migration',
+  domain: 'dma',
+  mappings: [low, high],
+  sections,
+};
+const on = (more: Partial<SimulatedMachine>): SimulatedMachine => ({ ...newest, ...more });
+const as = (release: Release, more: Partial<SimulatedMachine> = {}): SimulatedMachine =>
+  on({ behaviours: behaviours(release), ...more });
+const iommufd = { ...newest.container, backend: 'iommufd' } as const;
+
+const toBlocking: GuestEvent = { type: 'switch', to: 'blocking' };
+const toIdentity: GuestEvent = { type: 'switch', to: 'identity' };
+const toDma = (...mappings: MappingRun[]): GuestEvent => ({ type: 'switch', to: 'dma', mappings });
+
+const unmapsOf = (steps: readonly Step[]): UnmapStep[] => steps.filter((step) => step.kind === 'unmap');
+const mapsOf = (steps: readonly Step[]): MapStep[] => steps.filter((step) => step.kind === 'map');
+const runBytes = ({ size, count }: MappingRun): bigint => size * count;
+const kinds = (steps: readonly Step[]): string[] => steps.map(({ kind }) => kind);
+
+describe('a guest that leaves its DMA domain for blocking while a migration runs, by release', () => {
+  const expected: Record<string, Partial<Figures>> = {
+    '7.2': { unmapCalls: 28n, bitmaps: 24n + 4n, failures: 4n, leftMappedBytes: 0n },
+    '8.0': { unmapCalls: 28n, bitmaps: 28n, failures: 4n, leftMappedBytes: 0n },
+    '8.1': { unmapCalls: 28n, bitmaps: 28n, failures: 4n, leftMappedBytes: 0n },
+    '8.2': { unmapCalls: 28n, bitmaps: 28n, failures: 4n, leftMappedBytes: 0n },
+    '9.0': { unmapCalls: 28n, bitmaps: 28n, failures: 4n, leftMappedBytes: 0n },
+    '9.1': { unmapCalls: 28n, bitmaps: 28n, failures: 4n, leftMappedBytes: 0n },
+    '10.0': { unmapCalls: 28n, bitmaps: 28n, failures: 4n, leftMappedBytes: 0n },
+    '10.2': { unmapCalls: 28n, bitmaps: 28n, failures: 4n, leftMappedBytes: 0n },
+    '11.0': { unmapCalls: 1n, bitmaps: 1n, failures: 0n, leftMappedBytes: KIB_4 },
+    '11.1': { unmapCalls: 1n, bitmaps: 1n, failures: 0n, leftMappedBytes: KIB_4 },
+  };
+
+  it('is told for every release that behaves unlike the one before', () => {
+    expect(Object.keys(expected).toSorted()).toEqual(qemuReleases.toSorted());
+  });
+
+  it.each(Object.entries(expected))('%s', (release, figures) => {
+    expect(figuresOf(simulate(as(release as Release), [toBlocking]))).toMatchObject(figures);
+  });
+});
+
+describe('what a switch costs', () => {
+  const virtio: Viommu = { model: 'virtio' };
+  const amd: Viommu = { model: 'amd' };
+  const cases: [string, SimulatedMachine, GuestEvent[], Partial<Figures>][] = [
+    [
+      'intel, tracking off: the whole aperture',
+      on({ tracking: 'off' }),
+      [toBlocking],
+      { unmapCalls: 28n, bitmaps: 0n },
+    ],
+    [
+      'intel, 39 bits',
+      as('10.2', { viommu: { ...intel, addressWidth: 39 }, mappings: [low] }),
+      [toBlocking],
+      { unmapCalls: 19n, failures: 0n },
+    ],
+    [
+      'intel, live replace: unmapped once, not twice',
+      on({ tracking: 'off' }),
+      [toDma(low)],
+      { unmapCalls: 28n, mapCalls: 1n },
+    ],
+    [
+      'intel, blocking to DMA: maps alone',
+      on({ domain: 'blocking' }),
+      [toDma(low, high)],
+      { unmapCalls: 0n, mapCalls: 2n },
+    ],
+    [
+      'intel, identity to DMA: sections, then an empty aperture',
+      as('10.2', { domain: 'identity' }),
+      [toDma()],
+      { unmapCalls: 30n, failures: 4n },
+    ],
+    [
+      'intel, identity to DMA in 11.1: sections, one with a bitmap',
+      on({ domain: 'identity' }),
+      [toDma()],
+      { unmapCalls: 2n, bitmaps: 1n },
+    ],
+    [
+      'intel, identity to DMA in scalable mode',
+      on({ tracking: 'off', domain: 'identity', viommu: { ...intel, scalableMode: true } }),
+      [toDma()],
+      { unmapCalls: 2n },
+    ],
+    [
+      'intel, first stage on iommufd',
+      on({ container: iommufd, viommu: { ...intel, scalableMode: true, firstStage: true } }),
+      [toBlocking, toDma(low)],
+      { unmapCalls: 0n, mapCalls: 0n },
+    ],
+    ['amd: 44 pieces, 20 of them too large', on({ viommu: amd }), [toBlocking], { unmapCalls: 44n, failures: 20n }],
+    ['amd, bypass: the same, then two sections', on({ viommu: amd }), [toIdentity], { unmapCalls: 90n }],
+    [
+      'virtio: each mapping, then everything at once',
+      on({ viommu: virtio }),
+      [toIdentity],
+      { unmapCalls: 3n, bitmaps: 2n, mapCalls: 2n },
+    ],
+    ['virtio in 10.0: everything in two halves', as('10.0', { viommu: virtio }), [toIdentity], { unmapCalls: 4n }],
+    ['virtio, replace: through system memory', on({ viommu: virtio }), [toDma(low)], { unmapCalls: 5n, mapCalls: 3n }],
+    [
+      'virtio, blocking is an empty domain',
+      on({ viommu: virtio, mappings: [] }),
+      [toBlocking],
+      { unmapCalls: 3n, mapCalls: 2n },
+    ],
+    [
+      'no vIOMMU',
+      on({ viommu: { model: 'none' }, domain: 'identity' }),
+      [toDma(low)],
+      { unmapCalls: 0n, mapCalls: 0n },
+    ],
+    [
+      'smmuv3, accelerated',
+      on({ viommu: { model: 'smmuv3', accel: true } }),
+      [toBlocking, toDma(low)],
+      { unmapCalls: 0n, mapCalls: 0n },
+    ],
+    [
+      'iommufd, IOMMU tracking: a query before every unmap',
+      on({ container: { ...iommufd, tracker: 'iommu', trackingHwpts: 1 } }),
+      [toBlocking],
+      { unmapCalls: 1n, ioctls: 2n, bitmaps: 1n },
+    ],
+    [
+      'iommufd in 10.2: no bitmap at all',
+      as('10.2', { container: { ...iommufd, tracker: 'iommu', trackingHwpts: 1 } }),
+      [toBlocking],
+      { unmapCalls: 28n, ioctls: 28n, bitmaps: 0n, dirtyBytesLost: 2n * KIB_4 },
+    ],
+    [
+      'the search as intended leaves nothing',
+      on({ behaviours: { ...behaviours('11.1'), domainUnmap: 'tracked' } }),
+      [toBlocking],
+      { unmapCalls: 2n, leftMappedBytes: 0n, dirtyBytesLost: 0n },
+    ],
+  ];
+
+  it.each(cases)('%s', (_name, machine, events, figures) => {
+    expect(figuresOf(simulate(machine, events))).toMatchObject(figures);
+  });
+
+  it('is refused with an emulated smmuv3', () => {
+    const { steps } = simulate(on({ viommu: { model: 'smmuv3', accel: false } }), [toBlocking]);
+    expect(steps).toEqual([{ kind: 'refused', reason: 'smmuv3-without-accel' }]);
+  });
+});
+
+describe('what the tracked loop of 11.x leaves behind', () => {
+  it('goes at the next attach, in the hole that the new page table has there', () => {
+    const unmaps = unmapsOf(simulate(newest, [toBlocking, toDma()]).steps);
+    expect(unmaps.slice(1)).toMatchObject([
+      { iova: 0xfef0_0000n, size: 0x7f_0110_0000n, flags: 1, bitmapBytes: 0xfe_0220n, unmappedBytes: KIB_4 },
+      { iova: 0n, size: 0xfee0_0000n, flags: 1, bitmapBytes: 0x1_fdc0n, unmappedBytes: 0n },
+    ]);
+  });
+
+  it('goes with the section when the guest moves on to identity, its dirty bits unread', () => {
+    const { steps, leftMapped } = simulate(newest, [toIdentity]);
+    expect(unmapsOf(steps).at(-1)).toMatchObject({
+      iova: 0xfef0_0000n,
+      flags: 0,
+      unmappedBytes: KIB_4,
+      dirtyBytesLost: KIB_4,
+    });
+    expect(leftMapped).toEqual([]);
+  });
+
+  it('is forgotten by a sync while the domain is blocked: the next map fails, and the old translation stays', () => {
+    const elsewhere = { ...high, gpa: 0x9000n };
+    const { steps, leftMapped } = simulate(newest, [toBlocking, { type: 'sync' }, toDma(elsewhere)]);
+    expect(steps.at(-1)).toMatchObject({ kind: 'map', failure: { result: -17, errno: 'EEXIST' }, reaches: 'printed' });
+    expect(leftMapped).toMatchObject([high]);
+  });
+
+  it('is left by a dirty-rate measurement too, but not by the form that was mailed first', () => {
+    const measured = on({ tracking: 'dirty-rate' });
+    expect(figuresOf(simulate(measured, [toBlocking])).leftMappedBytes).toBe(KIB_4);
+    const mailed = {
+      ...measured,
+      behaviours: { ...behaviours('11.1'), domainUnmap: 'tracked-while-migrating' } as const,
+    };
+    expect(figuresOf(simulate(mailed, [toBlocking]))).toMatchObject({
+      unmapCalls: 28n,
+      leftMappedBytes: 0n,
+      fatal: null,
+    });
+  });
+});
+
+describe('what else may happen', () => {
+  it('a guest unmaps: one call for each page, or for the table that goes whole', () => {
+    const table = { iova: 0x20_0000n, size: KIB_4, count: 512n };
+    const machine = on({ mappings: [table] });
+    expect(unmapsOf(simulate(machine, [{ type: 'unmap', iova: table.iova, size: 0x1000n }]).steps)).toMatchObject([
+      { size: KIB_4, count: 1n, flags: 1, bitmapBytes: 8n },
+    ]);
+    expect(unmapsOf(simulate(machine, [{ type: 'unmap', iova: table.iova, size: 0x20_0000n }]).steps)).toMatchObject([
+      { size: 0x20_0000n, count: 1n, unmappedBytes: 0x20_0000n },
+    ]);
+    expect(unmapsOf(simulate(machine, [{ type: 'driver-detach' }]).steps)).toMatchObject([
+      { size: KIB_4, count: 512n, bitmapBytes: 8n, unmappedBytes: 0x20_0000n },
+    ]);
+  });
+
+  it('a flush of all contexts unmaps the domain whole and maps it again', () => {
+    const { steps, leftMapped } = simulate(on({ tracking: 'off' }), [{ type: 'invalidate', scope: 'context-global' }]);
+    expect(figuresOf({ steps, leftMapped })).toMatchObject({ unmapCalls: 28n, mapCalls: 2n, leftMappedBytes: 0n });
+  });
+
+  it.each<[Extract<GuestEvent, { type: 'invalidate' }>['scope'], bigint]>([
+    ['iotlb-domain', 0n],
+    ['iotlb-global', 28n],
+    ['context-device', 28n],
+    ['context-domain', 56n],
+    ['pasid', 0n],
+  ])('an invalidation (%s) of a blocked device: %i unmaps', (scope, calls) => {
+    const blocked = on({ tracking: 'off', domain: 'blocking' });
+    const event = { type: 'invalidate', scope } as GuestEvent;
+    expect(figuresOf(simulate(blocked, [event])).unmapCalls).toBe(calls);
+  });
+
+  it('a device reset is no matter; a system reset puts the device on system memory, without its BARs', () => {
+    expect(simulate(newest, [{ type: 'device-reset' }]).steps).toEqual([]);
+    const bar = { gpa: 0xfeb8_0000n, size: 0x2_0000n, readOnly: false, vfioPci: true };
+    const { steps, leftMapped } = simulate(on({ tracking: 'off', sections: [...sections, bar] }), [
+      { type: 'system-reset' },
+    ]);
+    expect(figuresOf({ steps, leftMapped })).toMatchObject({ unmapCalls: 30n, mapCalls: 2n, leftMappedBytes: 0n });
+  });
+
+  it('a DIMM of 8 TiB stops tracking from starting; plugged while tracking runs it ends QEMU', () => {
+    const dimm = { gpa: 1n << 40n, size: 8n * TIB, readOnly: false };
+    const memory = on({ viommu: { model: 'none' }, domain: 'identity', tracking: 'off' });
+    const start: GuestEvent = { type: 'tracking-start', by: 'migration' };
+    expect(simulate(memory, [{ type: 'plug', section: dimm }, start]).steps.at(-1)).toMatchObject({
+      kind: 'tracking-start',
+      failure: { errno: 'EINVAL', refusedBy: 'kernel' },
+      reaches: 'migration',
+    });
+    expect(simulate(memory, [start, { type: 'plug', section: dimm }]).steps.at(-1)).toMatchObject({
+      kind: 'map',
+      failure: { result: -22, errno: 'EINVAL' },
+      reaches: 'abort',
+    });
+  });
+
+  it('a section over 8 TiB cannot be taken away with its bitmap in 11.x: refused before the ioctl, only printed', () => {
+    const large = { gpa: 1n << 32n, size: 9n * TIB, readOnly: false, ramAddress: 0x8000_0000n };
+    const { steps, leftMapped } = simulate(on({ domain: 'identity', sections: [large] }), [toDma()]);
+    expect(unmapsOf(steps)).toMatchObject([
+      { ioctls: 0, failure: { result: -7, refusedBy: 'qemu' }, reaches: 'printed' },
+    ]);
+    expect(totalBytes(leftMapped)).toBe(9n * TIB);
+  });
+
+  it('tracking starts, finds every mapping dirty each time, and stops', () => {
+    const events: GuestEvent[] = [
+      { type: 'tracking-start', by: 'migration' },
+      { type: 'sync' },
+      { type: 'sync' },
+      { type: 'tracking-stop' },
+    ];
+    const { steps } = simulate(on({ tracking: 'off' }), events);
+    expect(kinds(steps)).toEqual(['tracking-start', 'query', 'query', 'query', 'query', 'tracking-stop']);
+    expect(figuresOf({ steps, leftMapped: [] })).toMatchObject({
+      queries: 4n,
+      queryBitmapBytes: 32n,
+      dirtyBytes: 4n * KIB_4,
+      allIoctls: 6n,
+    });
+  });
+
+  it('a device is told to log the vIOMMU’s sections', () => {
+    const device = on({ tracking: 'off', container: { ...newest.container, tracker: 'device', devices: 2 } });
+    const { steps } = simulate(device, [{ type: 'tracking-start', by: 'migration' }]);
+    expect(steps).toMatchObject([{ ioctls: 2, ranges: [{ iova: 0n, size: 0xfee0_0000n }, { iova: 0xfef0_0000n }] }]);
+  });
+
+  it('nobody tracks: nothing is asked and nothing is marked', () => {
+    const none = on({ tracking: 'off', container: { ...iommufd, tracker: 'none' } });
+    const { steps } = simulate(none, [{ type: 'tracking-start', by: 'migration' }, { type: 'sync' }, toBlocking]);
+    expect(figuresOf({ steps, leftMapped: [] })).toMatchObject({ queries: 0n, bitmaps: 0n });
+  });
+});
+
+/** Runs of pages, apart from the interrupt window. */
+const mappings = fc
+  .array(fc.record({ gap: fc.nat(1 << 20), large: fc.boolean(), count: fc.integer({ min: 1, max: 600 }) }), {
+    maxLength: 6,
+  })
+  .map((parts) => {
+    let next = 0n;
+    return parts.map(({ gap, large, count }): MappingRun => {
+      const size = large ? 1n << 21n : 1n << 12n;
+      const start = ((next + (BigInt(gap) << 13n) + size - 1n) / size) * size;
+      const iova = start < 0xfef0_0000n && start + size * BigInt(count) > 0xfee0_0000n ? 0x1_0000_0000n : start;
+      next = iova + size * BigInt(count);
+      return { iova, size, count: BigInt(count), gpa: iova };
+    });
+  });
+
+const split = (runs: readonly MappingRun[]): MappingRun[] =>
+  runs.flatMap(({ iova, size, count }) =>
+    Array.from({ length: Number(count) }, (_, i) => {
+      const start = iova + BigInt(i) * size;
+      return { iova: start, size, count: 1n, gpa: start };
+    }),
+  );
+
+const machines = fc
+  .record({
+    release: fc.constantFrom(...qemuReleases),
+    viommu: fc.constantFrom<Viommu>(intel, { ...intel, scalableMode: true }, { model: 'virtio' }, { model: 'amd' }),
+    tracking: fc.constantFrom('off', 'migration', 'dirty-rate'),
+    backend: fc.constantFrom('legacy', 'iommufd'),
+  })
+  .map(
+    ({ release, viommu, tracking, backend }): SimulatedMachine =>
+      as(release, {
+        viommu,
+        tracking,
+        mappings: [],
+        container: { ...newest.container, backend, tracker: backend === 'legacy' ? 'type1' : 'none' },
+      }),
+  );
+
+const switches = fc.array(
+  fc.oneof(
+    fc.constantFrom<GuestEvent>(
+      toBlocking,
+      toIdentity,
+      { type: 'sync' },
+      { type: 'driver-detach' },
+      { type: 'system-reset' },
+    ),
+    mappings.map((runs) => toDma(...runs)),
+  ),
+  { maxLength: 5 },
+);
+
+const single = (event: GuestEvent): GuestEvent =>
+  event.type === 'switch' && event.mappings ? { ...event, mappings: split(event.mappings) } : event;
+
+describe('the model', () => {
+  it('counts a run as its single mappings', () => {
+    fc.assert(
+      fc.property(machines, mappings, switches, (machine, runs, events) => {
+        const { firstFailure: _a, fatal: _b, ...whole } = figuresOf(simulate({ ...machine, mappings: runs }, events));
+        const {
+          firstFailure: _c,
+          fatal: _d,
+          ...parts
+        } = figuresOf(simulate({ ...machine, mappings: split(runs) }, events.map(single)));
+        expect(parts).toEqual(whole);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('has every byte that was ever mapped either unmapped or left mapped, once the guest is blocked', () => {
+    fc.assert(
+      fc.property(machines, mappings, switches, (machine, runs, events) => {
+        const blocked: GuestEvent[] = [...events, { type: 'translation', on: true }, toBlocking];
+        const { steps, leftMapped } = simulate({ ...machine, mappings: runs }, blocked);
+        const mapped = mapsOf(steps)
+          .filter(({ failure }) => !failure)
+          .reduce((sum, step) => sum + runBytes(step), totalBytes(runs));
+        const unmapped = unmapsOf(steps).reduce((sum, step) => sum + step.unmappedBytes, 0n);
+        expect(mapped - unmapped).toBe(totalBytes(leftMapped));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('sends nothing that is not mapped, where the tracked loop is as intended', () => {
+    fc.assert(
+      fc.property(mappings, (runs) => {
+        const tracked = on({ behaviours: { ...behaviours('11.1'), domainUnmap: 'tracked' }, mappings: runs });
+        const { steps, leftMapped } = simulate(tracked, [toBlocking]);
+        for (const { size, count, unmappedBytes } of unmapsOf(steps)) expect(unmappedBytes).toBe(size * count);
+        expect(leftMapped).toEqual([]);
+      }),
+    );
+  });
+
+  it('unmaps the whole aperture alike, whatever is mapped and however much memory there is', () => {
+    fc.assert(
+      fc.property(mappings, fc.nat(1 << 20), (runs, mebibytes) => {
+        const ram = { gpa: 1n << 32n, size: BigInt(mebibytes + 1) << 20n, readOnly: false };
+        const cost = ({ unmapCalls, ioctls, bitmapBytesAllocated, failures }: Figures) => ({
+          unmapCalls,
+          ioctls,
+          bitmapBytesAllocated,
+          failures,
+        });
+        const given = simulate(as('10.2', { mappings: runs, sections: [...sections, ram] }), [toBlocking]);
+        expect(cost(figuresOf(given))).toEqual(cost(figuresOf(simulate(as('10.2', { mappings: [] }), [toBlocking]))));
+      }),
+    );
+  });
+
+  it('takes everything away in two halves as in one', () => {
+    fc.assert(
+      fc.property(mappings, (runs) => {
+        const virtio = on({ viommu: { model: 'virtio' }, mappings: runs, tracking: 'off' });
+        const halved = { ...virtio, behaviours: { ...virtio.behaviours, unmapAll: 'halves' } as const };
+        // Nothing announces the mappings one by one when the sections go with the domain.
+        const sum = (machine: SimulatedMachine) =>
+          unmapsOf(simulate(machine, [toIdentity]).steps).reduce((bytes, step) => bytes + step.unmappedBytes, 0n);
+        expect(sum(halved)).toBe(sum(virtio));
+        expect(simulate(halved, [toIdentity]).leftMapped).toEqual(simulate(virtio, [toIdentity]).leftMapped);
+      }),
+    );
+  });
+
+  it('costs by runs: ten runs of a thousand million pages take no more steps than ten of ten', () => {
+    const profile = (count: bigint): MappingRun[] =>
+      Array.from({ length: 10 }, (_, i) => ({
+        iova: (1n << 32n) + (BigInt(i) << 43n),
+        size: KIB_4,
+        count,
+        gpa: BigInt(i) << 43n,
+      }));
+    const events: GuestEvent[] = [{ type: 'sync' }, toDma(...profile(7n)), { type: 'driver-detach' }, toIdentity];
+    const machine = (count: bigint): SimulatedMachine =>
+      on({ behaviours: { ...behaviours('11.1'), domainUnmap: 'tracked' }, mappings: profile(count) });
+    expect(simulate(machine(1_000_000_000n), events).steps.length).toBe(simulate(machine(10n), events).steps.length);
+  });
+});
