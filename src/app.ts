@@ -10,6 +10,7 @@ import { evaluations } from './http/evaluations.ts';
 import { openapi, withExamples } from './http/openapi.ts';
 import { operations } from './http/operations.ts';
 import { namedSchemas } from './http/schemas.ts';
+import { simulations } from './http/simulations.ts';
 import { validators } from './http/validation.ts';
 import { Metrics } from './metrics/metrics.ts';
 
@@ -60,6 +61,7 @@ export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogge
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
   evaluations(app, metrics);
+  simulations(app);
   operations(app, metrics);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app;

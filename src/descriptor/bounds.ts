@@ -68,7 +68,7 @@ export function bounds(machine: Machine, from: Domain, to: Domain, empty: UnmapF
  * memory many times, so that RAM bounds neither.
  */
 function extremes({ container, viommu }: Machine, dmaEntryLimit: number): MappingRun[][] {
-  const top = 1n << BigInt(viommu.addressWidth);
+  const top = 1n << BigInt(viommu.model === 'intel' ? viommu.addressWidth : 48);
   const limit = container.backend === 'legacy' ? BigInt(dmaEntryLimit) : top / KIB_4;
   const low: Span = [0n, INTERRUPT_WINDOW.start];
   const high: Span = [INTERRUPT_WINDOW.end + 1n, top];

@@ -14,6 +14,9 @@ export interface Fault {
 /** The id of a device that was given none. */
 export const deviceId = (device: VfioDescriptor, index: number): string => device.id ?? `dev${index}`;
 
+/** Devices of a host that a descriptor may list: as many as a VM may have. */
+const DEVICES_MAX = 256;
+
 /** Bytes that the mappings of a descriptor may total, inclusive: more would not be exact in an answer's integers. */
 const MAPPED_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -102,7 +105,12 @@ function* checkHost(pointer: Pointer, host: HostDescriptor, { vm }: Descriptor):
   yield* checkSizes(`${pointer}/type1`, host.type1 ?? {}, ['maxDirtyBitmapSize']);
   yield* checkPageSize(`${pointer}/type1/trackingPageSize`, host.type1?.trackingPageSize);
   const ids = vm.vfio.map(deviceId);
-  for (const id of Object.keys(host.devices ?? {})) {
+  const listed = Object.keys(host.devices ?? {});
+  if (listed.length > DEVICES_MAX) {
+    yield { pointer: `${pointer}/devices`, detail: `lists ${listed.length} devices; at most ${DEVICES_MAX}` };
+    return;
+  }
+  for (const id of listed) {
     if (ids.includes(id)) continue;
     const nearest = ids.length > 0 ? `; the nearest is "${closest(id, ids)}"` : '';
     yield { pointer: member(`${pointer}/devices`, id), detail: `no device in /vm/vfio has this id${nearest}` };

@@ -64,7 +64,9 @@ function together(truths: readonly Truth[], value: boolean): Truth {
   const [first] = truths;
   if (truths.length === 1 && first) return first;
   if (truths.every(isKnown)) return { known: true, value, from: truths };
-  return { known: false, lacks: truths.flatMap((truth) => (truth.known ? [] : truth.lacks)) };
+  const lacks = new Set<Pointer>();
+  for (const truth of truths) if (!truth.known) for (const pointer of truth.lacks) lacks.add(pointer);
+  return { known: false, lacks: [...lacks] };
 }
 
 /** `f` of the value, if there is one. */

@@ -18,6 +18,7 @@ export interface Host {
   readonly pointer: Pointer;
   readonly qemu: Qemu;
   readonly qemuVersion: Fact<Version>;
+  readonly kernelVersion: Fact<Version>;
   readonly pageSize: Fact<bigint>;
   /** Whether the host IOMMU can track dirty pages in an HWPT, the kernel's part included. */
   readonly hwptDirtyTracking: { readonly kernel: Truth; readonly iommu: Truth };
@@ -30,6 +31,8 @@ export interface Host {
   readonly type1EmulatedByIommufd: Truth;
   /** Mappings that a type1 container may hold. */
   readonly dmaEntryLimit: number;
+  /** Bytes that QEMU may lock, inclusive; `null` where unlimited or not given. */
+  readonly memlockLimit: bigint | null;
   /** Bytes of the host's memory, where given. */
   readonly memory: bigint | null;
 }
@@ -51,6 +54,7 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
     pointer: `/${side}`,
     qemu: readQemu(side, host, qemuVersion),
     qemuVersion,
+    kernelVersion: kernel,
     pageSize,
     hwptDirtyTracking: {
       kernel: ability(kernel, 'hwptDirtyTracking'),
@@ -66,6 +70,8 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
         ? read(at('type1/emulatedByIommufd'), false, 'default', 'a host with type1')
         : read(at('type1/emulatedByIommufd'), host.type1.emulatedByIommufd, 'given'),
     dmaEntryLimit: host.type1?.dmaEntryLimit ?? DMA_ENTRY_LIMIT,
+    memlockLimit:
+      host.memlockLimit === undefined || host.memlockLimit === 'unlimited' ? null : parseSize(host.memlockLimit),
     memory: host.memory === undefined ? null : parseSize(host.memory),
   };
 }

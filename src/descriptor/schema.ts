@@ -7,14 +7,14 @@ import { HEX_PATTERN, SIZE_PATTERN } from './quantities.ts';
  * zod itself runs in no request. A `title` says what a value must be, in the words of an error message.
  */
 
-const size = z
+export const size = z
   .union([z.int().min(0), z.string().regex(new RegExp(SIZE_PATTERN)).max(32)])
   .meta({ id: 'Size', title: 'a size: a whole number of bytes, "12TiB" or "0x…"', examples: ['4GiB', 4294967296] });
-const hexAddress = z
+export const hexAddress = z
   .string()
   .regex(new RegExp(HEX_PATTERN))
   .meta({ id: 'Hex', title: 'a 64-bit hex string such as "0xfee00000"', examples: ['0xfef00000'] });
-const name = z.string().min(1).max(256);
+export const name = z.string().min(1).max(256);
 const version = z
   .string()
   .min(1)
@@ -47,7 +47,7 @@ const viommu = z
   })
   .meta({ id: 'Viommu', description: 'The guest IOMMU that the devices sit behind.' });
 
-const mapping = z
+export const mapping = z
   .strictObject({ iova: hexAddress, pageSize: size, count: z.int().min(1), gpa: hexAddress.optional() })
   .meta({ id: 'Mapping', description: '`count` guest mappings of `pageSize` bytes each, back to back from `iova`.' });
 
@@ -88,7 +88,7 @@ const vfioDevice = z
 
 const property = z.union([z.string().max(1024), z.number(), z.boolean()]);
 
-const vm = z
+export const vm = z
   .strictObject({
     name: name.optional(),
     machine: name.optional().describe('Machine type, such as pc-q35-10.2.'),
@@ -171,7 +171,7 @@ const behaviours = z
   )
   .meta({ id: 'Behaviours', description: 'Overrides for a QEMU that was patched: what it does, by name.' });
 
-const host = z
+export const host = z
   .strictObject({
     qemu: version.optional().describe('Version of the QEMU process.'),
     kernel: version.optional(),

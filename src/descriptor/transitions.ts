@@ -2,17 +2,15 @@ import {
   type Domain,
   figuresOf,
   type Machine,
-  type MappingRun,
   type Strategy,
   switchDomain,
-  type Tracker,
   type UnmapFigures,
 } from '../simulator/index.ts';
 import { bounds } from './bounds.ts';
 import type { Device } from './device.ts';
-import { choose, constant, type Fact, map, record } from './fact.ts';
+import { choose, constant, type Fact, map } from './fact.ts';
 import type { Host } from './host.ts';
-import { parseSize } from './quantities.ts';
+import { readMachine, readMappings, type SimulatedContainer } from './machine.ts';
 import type { Sections } from './sections.ts';
 import type { Viommu } from './vm.ts';
 
@@ -32,13 +30,6 @@ export interface TransitionCost {
   readonly assumptions: readonly string[];
 }
 
-/** What of a container the cost of a switch depends on. */
-interface Model {
-  readonly tracker: Fact<Tracker>;
-  readonly backend: Fact<'legacy' | 'iommufd'>;
-  readonly devices: readonly Device[];
-}
-
 /** The switches that unmap anything. */
 const SWITCHES: readonly { readonly from: Domain; readonly to: Domain }[] = [
   { from: 'dma', to: 'blocking' },
@@ -53,7 +44,7 @@ const NO_SECTIONS: Fact<Sections> = constant({ sections: [], assumptions: [] });
 /** Every switch away from the domain the guest is in; from each of them where that is not known. */
 export function transitionsOf(
   device: Device,
-  container: Model,
+  container: SimulatedContainer,
   viommu: Viommu,
   host: Host,
   sections: () => Fact<Sections>,
@@ -63,57 +54,15 @@ export function transitionsOf(
     from,
     to,
     cost: choose(from === 'identity' ? sections() : NO_SECTIONS, ({ sections: mapped, assumptions }) =>
-      map(machineOf(device, container, viommu, host), (machine) => {
-        const cost = costOf({ ...machine, sections: mapped }, device, host, from, to);
+      map(readMachine(container, viommu, host), (still) => {
+        const mappings = readMappings(device.descriptor.mappings ?? []);
+        const machine: Machine = { ...still, tracking: 'migration', mappings, sections: mapped };
+        const cost = costOf(machine, device, host, from, to);
         return { ...cost, assumptions: [...assumptions, ...cost.assumptions] };
       }),
     ),
   }));
 }
-
-/** The simulator's machine while dirty tracking is on. */
-function machineOf(device: Device, { tracker, backend, devices }: Model, viommu: Viommu, host: Host): Fact<Machine> {
-  const { domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap } = host.qemu;
-  const facts = record({
-    behaviours: record({ domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap }),
-    addressWidth: viommu.addressWidth,
-    scalableMode: viommu.scalableMode,
-    firstStage: viommu.firstStage,
-    tracker,
-    backend,
-    pageSize: host.pageSize,
-    maxDirtyBitmapSize: host.maxDirtyBitmapSize,
-  });
-  return map(facts, (known) => ({
-    behaviours: known.behaviours,
-    viommu: {
-      model: 'intel',
-      addressWidth: known.addressWidth,
-      scalableMode: known.scalableMode,
-      firstStage: known.firstStage,
-    },
-    container: {
-      backend: known.backend,
-      tracker: known.tracker,
-      devices: devices.length,
-      trackingHwpts: known.tracker === 'iommu' ? 1 : 0,
-      pageSize: known.pageSize,
-      maxDirtyBitmapSize: known.maxDirtyBitmapSize,
-      allocatable: host.memory,
-    },
-    tracking: 'migration',
-    mappings: readMappings(device) ?? [],
-    sections: [],
-  }));
-}
-
-const readMappings = ({ descriptor }: Device): MappingRun[] | undefined =>
-  descriptor.mappings?.map(({ iova, pageSize, count, gpa }) => ({
-    iova: BigInt(iova),
-    size: parseSize(pageSize) as bigint,
-    count: BigInt(count),
-    ...(gpa !== undefined && { gpa: BigInt(gpa) }),
-  }));
 
 /** Costs that rest on no given mapping, by everything they rest on: the same few for a whole fleet. */
 const known = new Map<string, TransitionCost>();

@@ -22,6 +22,8 @@ export interface Viommu {
   readonly cachingMode: Truth;
   readonly scalableMode: Truth;
   readonly firstStage: Truth;
+  /** arm-smmuv3: whether the guest's tables are nested in the host's. */
+  readonly accel: Truth;
 }
 
 /** Whether the descriptor's machine, vIOMMU or host IOMMU exists on x86 only. */
@@ -63,6 +65,7 @@ function readViommu(viommu: ViommuDescriptor, machine: string | undefined, qemu:
     cachingMode: flag(at('cachingMode'), viommu.cachingMode, 'intel-iommu'),
     scalableMode: flag(at('scalableMode'), viommu.scalableMode, 'intel-iommu'),
     firstStage: flag(at('firstStage'), viommu.firstStage, 'intel-iommu'),
+    accel: flag(at('accel'), viommu.accel, 'arm-smmuv3'),
   };
 }
 

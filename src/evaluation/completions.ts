@@ -5,8 +5,24 @@ import type { Finding } from '../rules/finding.ts';
 import { findingsOf } from './findings.ts';
 import { type KnownVerdict, settledVerdict, verdicts } from './verdict.ts';
 
-/** How many descriptors one search may judge. */
-const BUDGET = 2000;
+/** What the searches of one request may spend together: judging one device on one host costs 1. */
+export class Budget {
+  #left: number;
+
+  constructor(left = 2000) {
+    this.#left = left;
+  }
+
+  /** Whether `descriptor` may still be judged; if so, that is paid for. */
+  spend({ vm, destination }: Descriptor): boolean {
+    this.#left -= Math.max(vm.vfio.length, 1) * (destination ? 2 : 1);
+    return this.#left >= 0;
+  }
+
+  get isSpent(): boolean {
+    return this.#left < 0;
+  }
+}
 
 /**
  * The verdicts that `descriptor` can have once what it leaves open is known, best first; one if it does not matter.
@@ -15,20 +31,19 @@ const BUDGET = 2000;
  * descriptor with each of its values, and goes on from there. It ends early once every verdict was met; past its budget
  * it calls every verdict possible, so that what it rules out is ruled out.
  */
-export function possibleVerdicts(descriptor: Descriptor, findings: readonly Finding[]): KnownVerdict[] {
+export function possibleVerdicts(descriptor: Descriptor, findings: readonly Finding[], budget: Budget): KnownVerdict[] {
   const met = new Set<KnownVerdict>();
-  let budget = BUDGET;
   const search = (completed: Descriptor, found: readonly Finding[]): void => {
     const settled = settledVerdict(found);
     if (settled) met.add(settled);
     if (settled || met.size === verdicts.length) return;
     const pointer = firstLack(found);
     for (const value of questionAt(pointer).values) {
-      if (budget-- <= 0) {
+      const next = withValueAt(completed, pointer, value);
+      if (!budget.spend(next)) {
         for (const verdict of verdicts) met.add(verdict);
         return;
       }
-      const next = withValueAt(completed, pointer, value);
       search(next, findingsOf(next));
     }
   };

@@ -7,7 +7,7 @@ import { NEWEST_QEMU } from '../platform/qemu.ts';
 import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
 import { decisionIdOf, ruleset } from './canonical.ts';
-import { possibleVerdicts } from './completions.ts';
+import { Budget, possibleVerdicts } from './completions.ts';
 import { containerCosts } from './costs.ts';
 import type { DecidedFinding, Decision } from './decision.ts';
 import { findingsOf } from './findings.ts';
@@ -28,7 +28,8 @@ export function evaluate(descriptor: Descriptor, { includeClear = false, notChec
   const destination = descriptor.destination ? [resolve(descriptor, 'destination')] : [];
   const listed = [source, ...destination].flatMap((scenario) => judge(scenario, includeClear));
   const findings = listed.filter(({ outcome }) => outcome !== 'clear');
-  const possible = verdictsOf(descriptor, findings);
+  const budget = new Budget();
+  const possible = verdictsOf(descriptor, findings, budget);
   const settled = possible.length === 1 ? possible[0] : undefined;
   const verdict: Verdict = settled ?? 'unknown';
   const deciding = settled ? decisive(findings, settled) : [];
@@ -42,16 +43,19 @@ export function evaluate(descriptor: Descriptor, { includeClear = false, notChec
     confidence: deciding.some(({ rule }) => rule.source.confidence === 'inferred') ? 'inferred' : 'confirmed',
     summary: summarize(verdict, deciding, findings),
     findings: listed.map(decided),
-    unknowns: unknownsOf(descriptor, findings, verdict),
+    unknowns: unknownsOf(descriptor, findings, verdict, budget),
     containers: source.containers.map(containerCosts),
-    assumptions: assumptionsOf(source),
+    assumptions: [
+      ...assumptionsOf(source),
+      ...(budget.isSpent ? ['too much is unknown to try every completion: what was not tried counts as possible'] : []),
+    ],
     scope: { notChecked: [...outOfScope(descriptor, source), ...notChecked] },
   };
 }
 
-function verdictsOf(descriptor: Descriptor, findings: readonly Finding[]): KnownVerdict[] {
+function verdictsOf(descriptor: Descriptor, findings: readonly Finding[], budget: Budget): KnownVerdict[] {
   const settled = settledVerdict(findings);
-  return settled ? [settled] : possibleVerdicts(descriptor, findings);
+  return settled ? [settled] : possibleVerdicts(descriptor, findings, budget);
 }
 
 /** A verdict that every completion shares, without one finding that decides it, still rests on what is missing. */
@@ -85,7 +89,12 @@ function printable(value: unknown): unknown {
   return value <= Number.MAX_SAFE_INTEGER ? Number(value) : `0x${value.toString(16)}`;
 }
 
-function unknownsOf(descriptor: Descriptor, findings: readonly Finding[], verdict: Verdict): Decision['unknowns'] {
+function unknownsOf(
+  descriptor: Descriptor,
+  findings: readonly Finding[],
+  verdict: Verdict,
+  budget: Budget,
+): Decision['unknowns'] {
   const needs = new Map<string, Set<string>>();
   for (const { rule, lacks } of findings) {
     for (const pointer of lacks) needs.set(pointer, (needs.get(pointer) ?? new Set()).add(rule.id));
@@ -94,7 +103,7 @@ function unknownsOf(descriptor: Descriptor, findings: readonly Finding[], verdic
     const { values, obtain } = questionAt(pointer);
     const decides = (value: unknown): [string, Verdict] => {
       const completed = withValueAt(descriptor, pointer, value);
-      const possible = verdictsOf(completed, findingsOf(completed));
+      const possible = budget.spend(completed) ? verdictsOf(completed, findingsOf(completed), budget) : [];
       return [labelOf(value), possible.length === 1 ? (possible[0] as Verdict) : 'unknown'];
     };
     return {

@@ -1,10 +1,14 @@
 import type { Descriptor } from '../descriptor/schema.ts';
+import type { SimulationRequest } from '../descriptor/simulation.ts';
 
 /** A request that the document and the README show; the answer beside it is produced by running it. */
-export interface Example {
+export interface Example<Request> {
   readonly summary: string;
-  readonly descriptor: Descriptor;
+  readonly request: Request;
 }
+
+/** By the name that the OpenAPI document gives them. */
+export type Examples<Request> = Readonly<Record<string, Example<Request>>>;
 
 const behindIntel: Descriptor['vm'] = {
   machine: 'pc-q35-10.2',
@@ -22,19 +26,18 @@ const host: Descriptor['source'] = {
   devices: { dev0: { protocol: 'v2', stopCopy: true, p2p: true, preCopy: true, dmaLogging: false } },
 };
 
-/** By the name that the OpenAPI document gives them. */
-export const examples: Readonly<Record<string, Example>> = {
+export const examples: Examples<Descriptor> = {
   'domain-switch': {
     summary: 'The bug this began with: a guest leaves its DMA domain and QEMU unmaps the whole aperture',
-    descriptor: { vm: behindIntel, source: { ...host, behaviours: { viommuBlock: 'device-tracking' } } },
+    request: { vm: behindIntel, source: { ...host, behaviours: { viommuBlock: 'device-tracking' } } },
   },
   'vfio-behind-viommu': {
     summary: 'The same VM on QEMU 10.2.2 as released: the device refuses to start',
-    descriptor: { vm: behindIntel, source: host },
+    request: { vm: behindIntel, source: host },
   },
   'ram-limit': {
     summary: 'Guest RAM one page over what a type1 dirty bitmap covers, QEMU 11.1',
-    descriptor: {
+    request: {
       vm: {
         machine: 'pc-q35-11.1',
         memory: '0x80000001000',
@@ -45,9 +48,54 @@ export const examples: Readonly<Record<string, Example>> = {
   },
   unknown: {
     summary: 'Nothing is known of the host: what is missing, and what each answer would decide',
-    descriptor: {
+    request: {
       vm: { machine: 'pc-q35-10.2', memory: '4GiB', vfio: [{ id: 'dev0', host: '0000:3b:00.1' }] },
       source: { qemu: '10.2.2' },
+    },
+  },
+};
+
+const patched: Descriptor['source'] = { ...host, behaviours: { viommuBlock: 'device-tracking' } };
+
+/** What a guest may do, for `/v1/simulations`. */
+export const simulationExamples: Examples<SimulationRequest> = {
+  'domain-switch-by-step': {
+    summary: 'The bug this began with, step by step',
+    request: {
+      vm: behindIntel,
+      source: patched,
+      events: [
+        { type: 'tracking-start', by: 'migration' },
+        { type: 'switch', to: 'blocking' },
+      ],
+    },
+  },
+  'stale-mapping': {
+    summary:
+      'QEMU 11.1 leaves mapped what lies above the interrupt window, forgets it at a dirty sync, and cannot map it again',
+    request: {
+      vm: {
+        ...behindIntel,
+        vfio: [{ ...behindIntel.vfio[0], mappings: [{ iova: '0xfffff000', pageSize: '4KiB', count: 1 }] }],
+      },
+      source: { ...host, qemu: '11.1.3' },
+      events: [
+        { type: 'tracking-start', by: 'migration' },
+        { type: 'switch', to: 'blocking' },
+        { type: 'sync' },
+        { type: 'switch', to: 'dma', mappings: [{ iova: '0xfffff000', pageSize: '4KiB', count: 1 }] },
+      ],
+    },
+  },
+  'ram-over-8tib': {
+    summary: 'A guest leaves identity with a RAM section over 8 TiB: type1 cannot even start to track it',
+    request: {
+      vm: { ...behindIntel, memory: '10TiB', vfio: [{ ...behindIntel.vfio[0], guestDomain: 'identity' }] },
+      source: { ...host, qemu: '11.1.3' },
+      events: [
+        { type: 'tracking-start', by: 'dirty-rate' },
+        { type: 'switch', to: 'dma' },
+      ],
     },
   },
 };

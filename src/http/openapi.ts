@@ -1,6 +1,8 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { evaluate } from '../evaluation/evaluate.ts';
-import { examples, exampleXml } from './examples.ts';
+import { type Simulated, simulateRequest } from '../evaluation/simulate.ts';
+import type { Trace } from '../evaluation/trace.ts';
+import { type Examples, examples, exampleXml, simulationExamples } from './examples.ts';
 
 /** What the OpenAPI document says of the service as a whole. */
 export const openapi = {
@@ -17,6 +19,7 @@ export const openapi = {
   servers: [{ url: '/', description: 'This service.' }],
   tags: [
     { name: 'evaluation', description: 'Judging a VM.' },
+    { name: 'simulation', description: 'What QEMU and the kernel do, step by step.' },
     { name: 'operations', description: 'Health and metrics.' },
   ],
 } satisfies FastifyDynamicSwaggerOptions['openapi'];
@@ -26,26 +29,35 @@ type Content = Record<string, { schema?: unknown; examples?: unknown }>;
 
 /**
  * Puts the examples into the document: each request, and the answer that the service gives to it. A libvirt domain is a
- * second way to write the same body.
+ * second way to write the body of an evaluation.
  */
 export const withExamples: Transform = (document) => {
   if (!('openapiObject' in document)) return document.swaggerObject;
   const { openapiObject } = document;
-  const operation = openapiObject.paths?.['/v1/evaluations']?.post;
-  const request = (operation?.requestBody as { content?: Content } | undefined)?.content;
-  const answer = (operation?.responses?.['200'] as { content?: Content } | undefined)?.content;
-  const [json, decision] = [request?.['application/json'], answer?.['application/json']];
-  if (!request || !json || !decision) throw new Error('the document has no POST /v1/evaluations');
-  const named = Object.entries(examples);
-  json.examples = Object.fromEntries(
-    named.map(([name, { summary, descriptor }]) => [name, { summary, value: descriptor }]),
-  );
-  decision.examples = Object.fromEntries(
-    named.map(([name, { summary, descriptor }]) => [name, { summary, value: evaluate(descriptor) }]),
-  );
-  request['application/xml'] = {
+  const show = <Request>(path: string, examples: Examples<Request>, answer: (request: Request) => unknown): Content => {
+    const operation = openapiObject.paths?.[path]?.post;
+    const request = (operation?.requestBody as { content?: Content } | undefined)?.content;
+    const answers = (operation?.responses?.['200'] as { content?: Content } | undefined)?.content;
+    const [question, reply] = [request?.['application/json'], answers?.['application/json']];
+    if (!request || !question || !reply) throw new Error(`the document has no POST ${path}`);
+    const named = Object.entries(examples);
+    question.examples = Object.fromEntries(
+      named.map(([name, { summary, request: value }]) => [name, { summary, value }]),
+    );
+    reply.examples = Object.fromEntries(
+      named.map(([name, { summary, request: value }]) => [name, { summary, value: answer(value) }]),
+    );
+    return request;
+  };
+  show('/v1/evaluations', examples, (request) => evaluate(request))['application/xml'] = {
     schema: { type: 'string', description: 'A libvirt domain, as virsh dumpxml prints it.' },
     examples: { domain: { summary: 'A device behind intel-iommu', value: exampleXml } },
   };
+  show('/v1/simulations', simulationExamples, (request) => traceOf(simulateRequest(request)));
   return openapiObject;
 };
+
+function traceOf(simulated: Simulated): Trace {
+  if ('faults' in simulated) throw new Error(`an example is wrong: ${JSON.stringify(simulated.faults)}`);
+  return simulated.trace;
+}

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { descriptor } from '../descriptor/schema.ts';
+import { simulation } from '../descriptor/simulation.ts';
 import { decision } from '../evaluation/decision.ts';
+import { trace } from '../evaluation/trace.ts';
 import { problem } from './problems.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -9,13 +11,30 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export const ref = (id: string): { readonly $ref: string } => ({ $ref: `${id}#` });
 
 /** What the contract consists of; each brings the named schemas that it is made of. */
-export const contract = { descriptor, decision, problem };
+export const contract = { descriptor, decision, simulation, trace, problem };
 
 /**
  * Every named zod schema as JSON Schema, for Ajv at the door, the serializer at the exit and the OpenAPI document alike.
  * The names of nested schemas are dropped from inside, where Ajv would take them for unknown keywords.
  */
 export function namedSchemas(): JsonSchema[] {
-  const { schemas } = z.toJSONSchema(z.globalRegistry, { uri: (id) => `${id}#` });
+  const { schemas } = z.toJSONSchema(z.globalRegistry, { uri: (id) => `${id}#`, override: nameDiscriminator });
   return Object.entries(schemas).map(([id, { $schema: _draft, ...schema }]) => ({ ...schema, $id: id }));
+}
+
+/** Says which member tells the kinds of a union apart, so that a fault is told of the kind that is meant, not of each. */
+function nameDiscriminator({
+  zodSchema,
+  jsonSchema,
+}: {
+  zodSchema: z.core.$ZodTypes;
+  jsonSchema: z.core.JSONSchema.BaseSchema;
+}): void {
+  const { def } = zodSchema._zod;
+  if (!('discriminator' in def)) return;
+  Object.assign(jsonSchema, {
+    type: 'object',
+    required: [def.discriminator],
+    discriminator: { propertyName: def.discriminator },
+  });
 }

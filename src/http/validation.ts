@@ -13,7 +13,7 @@ const THOROUGH_MAX = 4096;
  * wrong is said, in every place of it.
  */
 export function validators(schemas: JsonSchema[]): FastifySchemaCompiler<JsonSchema> {
-  const options = { schemas, verbose: true };
+  const options = { schemas, verbose: true, discriminator: true };
   const [hasty, thorough] = [new Ajv(options), new Ajv({ ...options, allErrors: true })];
   return ({ schema, httpPart }) => {
     const isValid = hasty.compile(schema);

@@ -1,5 +1,5 @@
 import type { Device } from '../descriptor/device.ts';
-import { all, any, is, not, type Truth } from '../descriptor/fact.ts';
+import { all, any, is, no, not, type Truth } from '../descriptor/fact.ts';
 import { type DeviceHere, deviceRule, refusal } from './rule.ts';
 
 /**
@@ -38,14 +38,14 @@ const isNotTheFirst = (realized: readonly Device[]): Truth =>
 const lacksP2p = ({ initialisesMigration, p2p }: Device): Truth => all(initialisesMigration, not(p2p));
 
 /** 8.1 has a bug, mended in 8.2: once the blocker is there, a device that is `on` is accepted. */
-const slipsThrough = ({ device, realized }: DeviceHere): Truth =>
-  all(
-    is(device.enableMigration, 'on'),
-    any(
-      ...realized
-        .slice(0, -1)
-        .map(({ enableMigration }, index) =>
-          all(is(enableMigration, 'auto'), isNotTheFirst(realized.slice(0, index + 1))),
-        ),
-    ),
-  );
+function slipsThrough({ device, realized }: DeviceHere): Truth {
+  const isOn = is(device.enableMigration, 'on');
+  if (isOn.known && !isOn.value) return isOn;
+  let hasOne: Truth = no;
+  let isBlocked: Truth = no;
+  for (const { initialisesMigration, enableMigration } of realized.slice(0, -1)) {
+    isBlocked = any(isBlocked, all(hasOne, initialisesMigration, is(enableMigration, 'auto')));
+    hasOne = any(hasOne, initialisesMigration);
+  }
+  return all(isOn, isBlocked);
+}

@@ -11,7 +11,7 @@ import type { ProblemBody } from '../../src/http/problems.ts';
 const app = await buildApp(readConfig({}));
 afterAll(() => app.close());
 
-const valid = examples['domain-switch']?.descriptor as Descriptor;
+const valid = examples['domain-switch']?.request as Descriptor;
 const URL = '/v1/evaluations';
 const SIZE = 'must be a size: a whole number of bytes, "12TiB" or "0x…"';
 

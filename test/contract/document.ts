@@ -1,6 +1,6 @@
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { exampleXml, examples } from '../../src/http/examples.ts';
+import { examples, exampleXml, simulationExamples } from '../../src/http/examples.ts';
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
@@ -15,9 +15,9 @@ export async function generatedFiles(): Promise<Map<string, string>> {
   return new Map([
     ['openapi/openapi.json', pretty(document)],
     ['openapi/examples/domain.xml', exampleXml],
-    ...Object.entries(examples).map(([name, { descriptor }]): [string, string] => [
+    ...Object.entries({ ...examples, ...simulationExamples }).map(([name, { request }]): [string, string] => [
       `openapi/examples/${name}.json`,
-      pretty(descriptor),
+      pretty(request),
     ]),
   ]);
 }

@@ -7,18 +7,30 @@ import { generatedFiles } from './document.ts';
 
 type Examples = Readonly<Record<string, { readonly value: unknown }>>;
 type Content = Readonly<Record<string, { readonly examples: Examples }>>;
+interface Operation {
+  readonly requestBody: { readonly content: Content };
+  readonly responses: { readonly 200: { readonly content: Content } };
+}
 interface Document {
-  readonly paths: {
-    readonly '/v1/evaluations': {
-      readonly post: { readonly requestBody: { content: Content }; readonly responses: { 200: { content: Content } } };
-    };
-  };
+  readonly paths: Readonly<Record<string, { readonly post?: Operation }>>;
 }
 
 const committed = readFileSync('openapi/openapi.json', 'utf8');
-const { post } = (JSON.parse(committed) as Document).paths['/v1/evaluations'];
-const requests = post.requestBody.content;
-const answers = post.responses[200].content['application/json']?.examples ?? {};
+
+/** Every example request of the document, and the answer that it shows. */
+const shown = Object.entries((JSON.parse(committed) as Document).paths).flatMap(([path, { post }]) => {
+  const answers = post?.responses[200].content['application/json']?.examples ?? {};
+  const requests = post?.requestBody.content['application/json']?.examples ?? {};
+  return Object.entries(requests).map(([name, { value }]) => ({
+    path,
+    name,
+    request: value,
+    answer: answers[name]?.value,
+  }));
+});
+const domain = (JSON.parse(committed) as Document).paths['/v1/evaluations']?.post?.requestBody.content[
+  'application/xml'
+];
 const generated = [...(await generatedFiles())];
 const app = await buildApp(readConfig({}));
 afterAll(() => app.close());
@@ -35,24 +47,21 @@ describe('the committed OpenAPI document', () => {
     expect({ valid, version: validator.version }).toEqual({ valid: true, version: '3.1' });
   });
 
-  it.each(Object.entries(requests['application/json']?.examples ?? {}))(
-    'shows what the service answers to the example %s',
-    async (name, { value }) => {
-      const answer = await app.inject({ method: 'POST', url: '/v1/evaluations', payload: value as object });
-      expect(answer.statusCode).toBe(200);
-      expect(answer.payload).toBe(JSON.stringify(answers[name]?.value));
-    },
-  );
+  it.each(shown)('shows what $path answers to the example $name', async ({ path, request, answer }) => {
+    const given = await app.inject({ method: 'POST', url: path, payload: request as object });
+    expect(given.statusCode).toBe(200);
+    expect(given.payload).toBe(JSON.stringify(answer));
+  });
 
-  it('has an answer for every example, and no other', () => {
-    expect(Object.keys(answers)).toEqual(Object.keys(requests['application/json']?.examples ?? {}));
+  it('shows examples of everything that can be posted', () => {
+    expect(new Set(shown.map(({ path }) => path))).toEqual(new Set(['/v1/evaluations', '/v1/simulations']));
   });
 
   it.each(['application/xml', 'application/x-www-form-urlencoded'])('shows a domain that works as %s', async (type) => {
     const answer = await app.inject({
       method: 'POST',
       url: '/v1/evaluations?qemu=10.2.2&kernel=6.12',
-      payload: requests['application/xml']?.examples['domain']?.value as string,
+      payload: domain?.examples['domain']?.value as string,
       headers: { 'content-type': type },
     });
     expect(answer.statusCode).toBe(200);

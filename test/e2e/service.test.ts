@@ -19,7 +19,7 @@ afterEach(async () => {
   await Promise.all(services.splice(0).map(({ exit }) => exit));
 });
 
-const question = JSON.stringify(examples['domain-switch']?.descriptor);
+const question = JSON.stringify(examples['domain-switch']?.request);
 
 const ask = (address: string): Promise<Response> =>
   fetch(`${address}/v1/evaluations`, {

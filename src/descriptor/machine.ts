@@ -1,0 +1,69 @@
+import type { Machine, MappingRun, Tracker, Viommu as SimulatedViommu } from '../simulator/index.ts';
+import type { Device } from './device.ts';
+import { choose, constant, type Fact, map, record } from './fact.ts';
+import type { Host } from './host.ts';
+import { parseSize } from './quantities.ts';
+import type { VfioDescriptor } from './schema.ts';
+import type { Viommu } from './vm.ts';
+
+/** What of a container its simulation depends on. */
+export interface SimulatedContainer {
+  readonly tracker: Fact<Tracker>;
+  readonly backend: Fact<'legacy' | 'iommufd'>;
+  readonly devices: readonly Device[];
+}
+
+/** What of a {@link Machine} is the same whatever is mapped and tracked. */
+export type StillMachine = Omit<Machine, 'tracking' | 'mappings' | 'sections'>;
+
+/** The simulator's machine for a container behind `viommu`, or in system memory where that is `null`. */
+export function readMachine(container: SimulatedContainer, viommu: Viommu | null, host: Host): Fact<StillMachine> {
+  const { domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap } = host.qemu;
+  const { tracker, backend, devices } = container;
+  const facts = record({
+    behaviours: record({ domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap }),
+    viommu: readViommu(viommu),
+    tracker,
+    backend,
+    pageSize: host.pageSize,
+    maxDirtyBitmapSize: host.maxDirtyBitmapSize,
+  });
+  return map(facts, (known) => ({
+    behaviours: known.behaviours,
+    viommu: known.viommu,
+    container: {
+      backend: known.backend,
+      tracker: known.tracker,
+      devices: devices.length,
+      trackingHwpts: known.tracker === 'iommu' ? 1 : 0,
+      pageSize: known.pageSize,
+      maxDirtyBitmapSize: known.maxDirtyBitmapSize,
+      allocatable: host.memory,
+    },
+  }));
+}
+
+function readViommu(viommu: Viommu | null): Fact<SimulatedViommu> {
+  if (viommu === null) return constant({ model: 'none' });
+  const { addressWidth, scalableMode, firstStage, accel } = viommu;
+  return choose(viommu.model, (model): Fact<SimulatedViommu> => {
+    switch (model) {
+      case 'intel':
+        return map(record({ addressWidth, scalableMode, firstStage }), (known) => ({ model, ...known }));
+      case 'smmuv3':
+        return map(accel, (known) => ({ model, accel: known }));
+      case 'virtio':
+      case 'amd':
+        return constant({ model });
+    }
+  });
+}
+
+/** The runs of mappings that a descriptor lists. */
+export const readMappings = (mappings: NonNullable<VfioDescriptor['mappings']>): MappingRun[] =>
+  mappings.map(({ iova, pageSize, count, gpa }) => ({
+    iova: BigInt(iova),
+    size: parseSize(pageSize) as bigint,
+    count: BigInt(count),
+    ...(gpa !== undefined && { gpa: BigInt(gpa) }),
+  }));
