@@ -30,8 +30,7 @@ export type Fact<T> = Known<T> | Unknown;
 /** A three-valued truth (Kleene): true, false or unknown. */
 export type Truth = Fact<boolean>;
 
-/** True or false by definition, resting on nothing. */
-export const yes: Known<boolean> = { known: true, value: true, from: [] };
+/** False by definition, resting on nothing. */
 export const no: Known<boolean> = { known: true, value: false, from: [] };
 
 /** A value that was read at `pointer`. */

@@ -11,7 +11,7 @@ import type { HostDescriptor } from './schema.ts';
 export type Side = 'source' | 'destination';
 
 /** What the QEMU of a host does, behaviour by behaviour. */
-export type Qemu = { readonly [Name in BehaviourName]: Fact<Behaviours[Name]> };
+type Qemu = { readonly [Name in BehaviourName]: Fact<Behaviours[Name]> };
 
 /** The machine that runs QEMU. Sizes in bytes. */
 export interface Host {

@@ -17,7 +17,7 @@ export const decisionIdOf = (descriptor: Descriptor): string => sha256(`${rulese
  * `descriptor` in one form: without what does not bear on the answer, members in order of name, quantities in bytes
  * however they were written.
  */
-export function canonical({ ref: _ref, vm: { name: _name, ...vm }, ...rest }: Descriptor): string {
+function canonical({ ref: _ref, vm: { name: _name, ...vm }, ...rest }: Descriptor): string {
   return JSON.stringify({ ...rest, vm }, (_key, value: unknown) => {
     if (typeof value === 'string') return inBytes(value);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;

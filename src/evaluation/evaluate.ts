@@ -3,7 +3,8 @@ import { withValueAt } from '../descriptor/pointer.ts';
 import { questionAt } from '../descriptor/questions.ts';
 import { resolve, type Scenario } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
-import { NEWEST_QEMU } from '../platform/qemu.ts';
+import { NEWEST_QEMU, OLDEST_QEMU } from '../platform/qemu.ts';
+import { isAtLeast } from '../platform/version.ts';
 import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
 import { decisionIdOf, ruleset } from './canonical.ts';
@@ -123,6 +124,11 @@ function assumptionsOf({ host, containers }: Scenario): string[] {
       cost.known ? cost.value.assumptions.map((each) => `${devices[0]?.id}, ${from} to ${to}: ${each}`) : [],
     ),
   );
+  if (host.qemuVersion.known && !isAtLeast(host.qemuVersion.value, OLDEST_QEMU)) {
+    assumptions.push(
+      `${host.pointer}/qemu is older than ${OLDEST_QEMU}, the first that was studied: nothing is taken for known of it`,
+    );
+  }
   if (host.qemuVersion.known && isNewerThanKnown(host.qemuVersion.value)) {
     assumptions.push(
       `${host.pointer}/qemu is newer than ${NEWEST_QEMU}, the last that was studied: taken to behave like it`,

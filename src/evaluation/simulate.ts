@@ -103,7 +103,7 @@ interface Opened {
 }
 
 /** The container as the simulation finds it: tracking off, its devices where the guest attached them. */
-function open(descriptor: Descriptor, { host, vm, mayHappen: _ }: Scenario, container: Container): Opened {
+function open(descriptor: Descriptor, { host, vm }: Scenario, container: Container): Opened {
   const { unmapAll, loggingRanges, trackingStartFailure, protocol } = host.qemu;
   const [device] = container.devices;
   const viommu = container.addressSpace === 'memory' ? null : vm.viommu;

@@ -2,7 +2,7 @@ import type { Descriptor } from '../descriptor/schema.ts';
 import type { SimulationRequest } from '../descriptor/simulation.ts';
 
 /** A request that the document and the README show; the answer beside it is produced by running it. */
-export interface Example<Request> {
+interface Example<Request> {
   readonly summary: string;
   readonly request: Request;
 }

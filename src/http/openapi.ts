@@ -34,13 +34,13 @@ type Content = Record<string, { schema?: unknown; examples?: unknown }>;
 export const withExamples: Transform = (document) => {
   if (!('openapiObject' in document)) return document.swaggerObject;
   const { openapiObject } = document;
-  const show = <Request>(path: string, examples: Examples<Request>, answer: (request: Request) => unknown): Content => {
+  const show = <Request>(path: string, shown: Examples<Request>, answer: (request: Request) => unknown): Content => {
     const operation = openapiObject.paths?.[path]?.post;
     const request = (operation?.requestBody as { content?: Content } | undefined)?.content;
     const answers = (operation?.responses?.['200'] as { content?: Content } | undefined)?.content;
     const [question, reply] = [request?.['application/json'], answers?.['application/json']];
     if (!request || !question || !reply) throw new Error(`the document has no POST ${path}`);
-    const named = Object.entries(examples);
+    const named = Object.entries(shown);
     question.examples = Object.fromEntries(
       named.map(([name, { summary, request: value }]) => [name, { summary, value }]),
     );

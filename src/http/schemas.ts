@@ -30,8 +30,8 @@ function nameDiscriminator({
   zodSchema: z.core.$ZodTypes;
   jsonSchema: z.core.JSONSchema.BaseSchema;
 }): void {
-  const { def } = zodSchema._zod;
-  if (!('discriminator' in def)) return;
+  if (!(zodSchema instanceof z.ZodDiscriminatedUnion)) return;
+  const { def } = zodSchema;
   Object.assign(jsonSchema, {
     type: 'object',
     required: [def.discriminator],

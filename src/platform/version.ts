@@ -30,5 +30,3 @@ export function isAtLeast({ major, minor }: Version, release: Release): boolean 
 
 /** A version that opened a release series: "11.0". */
 export type Release = `${number}.${number}`;
-
-export const series = ({ major, minor }: Version): Release => `${major}.${minor}`;

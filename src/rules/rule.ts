@@ -8,10 +8,10 @@ import type { BehaviourName, Behaviours } from '../simulator/index.ts';
 export type Effect = 'start-failure' | 'blocker' | 'migration-failure' | 'data-loss' | 'no-convergence' | 'warning';
 
 /** Who refuses. */
-export type Layer = 'device' | 'kernel' | 'qemu' | 'libvirt' | 'policy';
+type Layer = 'device' | 'kernel' | 'qemu' | 'libvirt' | 'policy';
 
 /** What an operator can change so that a rule no longer fires. */
-export type Change =
+type Change =
   | 'bypass-viommu'
   | 'remove-viommu'
   | 'viommu-address-width-39'

@@ -40,7 +40,15 @@ export { type ListenerSection, vfioRange } from './listener-section.ts';
 export { loggingRanges } from './logging-ranges.ts';
 export { firstOverlap, lastByte, type MappingRun, MappingRuns, totalBytes, totalMappings } from './mapping-runs.ts';
 export { alignedPowerOfTwo, type IovaRange, powerOfTwoPieces } from './power-of-two.ts';
-export { type MachineMemory, type PcMemory, pcLayout, type RamLayout, virtLayout } from './ram-layout.ts';
+export {
+  type DeviceMemory,
+  type MachineMemory,
+  type PcMemory,
+  pcLayout,
+  type RamLayout,
+  type RamSection,
+  virtLayout,
+} from './ram-layout.ts';
 export { react, type Simulation, type SimulatedMachine, simulate } from './simulate.ts';
 export { leftMapped, type State, stateIn } from './state.ts';
 export type {

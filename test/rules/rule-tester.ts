@@ -34,7 +34,7 @@ export interface RuleCases {
 }
 
 /** A VM that nothing refuses: one device that can do everything, no vIOMMU, on a QEMU 10.2.2 of which all is known. */
-export const migratable: Descriptor = {
+const migratable: Descriptor = {
   vm: { machine: 'pc-q35-10.2', memory: '4GiB', vfio: [{ id: 'dev0', host: '0000:3b:00.1' }] },
   source: {
     qemu: '10.2.2',
