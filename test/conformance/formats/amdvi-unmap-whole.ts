@@ -1,4 +1,4 @@
-import { unmapWhole } from '../../../src/simulator/viommu/amd.ts';
+import { unmapAmdWhole } from 'migration-preflight/simulator';
 import { firstDifference } from '../first-difference.ts';
 import type { Format } from '../format.ts';
 
@@ -15,7 +15,7 @@ export const amdviUnmapWhole: Format = {
   file: 'amdvi-unmap-whole',
   *replay(content) {
     for (const { start, end, ops } of (content as { cases: Case[] }).cases) {
-      const unmaps = [...unmapWhole({ start: BigInt(start), end: BigInt(end) })].map(
+      const unmaps = [...unmapAmdWhole({ start: BigInt(start), end: BigInt(end) })].map(
         ({ iova, size, count, translatedAddress }) => [iova, size, count, translatedAddress].join(' '),
       );
       const expected = ops.map(([iova, size]) => [BigInt(iova), BigInt(size), 1n, 0n].join(' '));

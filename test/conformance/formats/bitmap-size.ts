@@ -1,4 +1,4 @@
-import { bitmapBytes, bitmapPages, type Container, planUnmap } from '../../../src/simulator/index.ts';
+import { bitmapBytes, bitmapPages, type Container, planUnmap } from 'migration-preflight/simulator';
 import type { Format } from '../format.ts';
 import { qemu102, trackedByType1 } from './vtd-unmap-whole.ts';
 

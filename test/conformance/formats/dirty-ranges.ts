@@ -1,8 +1,11 @@
-import type { Behaviours } from '../../../src/simulator/behaviours.ts';
-import { errors } from '../../../src/simulator/errno.ts';
-import type { ListenerSection } from '../../../src/simulator/listener-section.ts';
-import { loggingRanges } from '../../../src/simulator/logging-ranges.ts';
-import { ADDRESS_MAX, wrap } from '../../../src/simulator/uint64.ts';
+import {
+  ADDRESS_MAX,
+  type Behaviours,
+  errors,
+  type ListenerSection,
+  loggingRanges,
+  wrap,
+} from 'migration-preflight/simulator';
 import type { Format } from '../format.ts';
 
 type Flag = 0 | 1;

@@ -6,7 +6,7 @@ import type { Device, EnableMigration } from '../../../src/descriptor/device.ts'
 import type { Scenario } from '../../../src/descriptor/scenario.ts';
 import { isRefusal } from '../../../src/rules/finding.ts';
 import { judge } from '../../../src/rules/judge.ts';
-import { coverableBytes } from '../../../src/simulator/index.ts';
+import { coverableBytes } from 'migration-preflight/simulator';
 import type { Format } from '../format.ts';
 
 interface Case {

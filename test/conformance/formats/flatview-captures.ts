@@ -1,5 +1,4 @@
-import { pcLayout } from '../../../src/simulator/ram-layout.ts';
-import { pcSections, type PcFirmware, type VfioSection } from '../../../src/simulator/vfio-sections.ts';
+import { type PcFirmware, pcLayout, pcSections, type VfioSection } from 'migration-preflight/simulator';
 import type { Format } from '../format.ts';
 
 /** First address, bytes, type, memory region and offset in it; under KVM both names end in the accelerator's. */

@@ -1,4 +1,4 @@
-import { type DmaMap, IovaTree, type Perm } from '../../../src/simulator/iova-tree.ts';
+import { type DmaMap, IovaTree, type Perm } from 'migration-preflight/simulator';
 import type { Format } from '../format.ts';
 
 /** iova, length less one, translated address, access. */

@@ -1,6 +1,4 @@
-import type { KernelAbilities } from '../../../src/simulator/container/kernel-abilities.ts';
-import { errors } from '../../../src/simulator/errno.ts';
-import type { MappingRun } from '../../../src/simulator/mapping-runs.ts';
+import { errors, type KernelAbilities, type MappingRun } from 'migration-preflight/simulator';
 import type { Format } from '../format.ts';
 import type { Bench } from '../measured/bench.ts';
 import { type Answer, type Case, rangeOf, reasons } from '../measured/case.ts';

@@ -1,4 +1,4 @@
-import { type MachineMemory, pcLayout, type RamLayout, virtLayout } from '../../../src/simulator/ram-layout.ts';
+import { type MachineMemory, pcLayout, type RamLayout, virtLayout } from 'migration-preflight/simulator';
 import type { Format } from '../format.ts';
 
 /** What all machines are given and answer with. */

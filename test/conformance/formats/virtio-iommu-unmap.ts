@@ -1,4 +1,4 @@
-import { unmapDomain } from '../../../src/simulator/viommu/virtio.ts';
+import { unmapVirtioDomain } from 'migration-preflight/simulator';
 import { firstDifference } from '../first-difference.ts';
 import type { Format } from '../format.ts';
 
@@ -19,7 +19,7 @@ export const virtioIommuUnmap: Format = {
         size: BigInt(high) - BigInt(low) + 1n,
         count: 1n,
       }));
-      const unmaps = [...unmapDomain(runs)].map(({ iova, size, count, translatedAddress }) =>
+      const unmaps = [...unmapVirtioDomain(runs)].map(({ iova, size, count, translatedAddress }) =>
         [iova, size, count, translatedAddress].join(' '),
       );
       const expected = ops.map(([iova, size]) => [BigInt(iova), BigInt(size), 1n, 0n].join(' '));

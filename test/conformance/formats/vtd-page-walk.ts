@@ -1,6 +1,12 @@
-import { IovaTree, type Perm } from '../../../src/simulator/iova-tree.ts';
-import { intelNotifiers } from '../../../src/simulator/viommu/sections.ts';
-import { emptyPageTable, type PageTable, syncRange, writeEntry } from '../../../src/simulator/viommu/page-walk.ts';
+import {
+  emptyPageTable,
+  intelNotifiers,
+  IovaTree,
+  type PageTable,
+  type Perm,
+  syncRange,
+  writeEntry,
+} from 'migration-preflight/simulator';
 import { firstDifference } from '../first-difference.ts';
 import type { Format } from '../format.ts';
 

@@ -1,4 +1,4 @@
-import { type MappingRun, MappingRuns, type UnmapNotice, unmapTracked } from '../../../src/simulator/index.ts';
+import { type MappingRun, MappingRuns, type UnmapNotice, unmapTracked } from 'migration-preflight/simulator';
 import { firstDifference } from '../first-difference.ts';
 import type { Format } from '../format.ts';
 

@@ -4,7 +4,7 @@ import {
   TYPE1_BITMAP_MAX,
   type UnmapBehaviours,
   unmapWhole,
-} from '../../../src/simulator/index.ts';
+} from 'migration-preflight/simulator';
 import { firstDifference } from '../first-difference.ts';
 import type { Format } from '../format.ts';
 

@@ -1,4 +1,4 @@
-import type { MappingRun, MappingRuns } from '../../../src/simulator/mapping-runs.ts';
+import type { MappingRun, MappingRuns } from 'migration-preflight/simulator';
 import type { Answer, Case } from './case.ts';
 
 /** A container on which cases are replayed. */

@@ -1,4 +1,4 @@
-import type { Errno } from '../../../src/simulator/errno.ts';
+import type { Errno } from 'migration-preflight/simulator';
 
 /** One ioctl and what a real kernel answered: the file's own fields, as far as a model can be held to them. */
 export interface Case {

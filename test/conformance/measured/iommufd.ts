@@ -8,14 +8,17 @@ import {
   ioasMap,
   ioasMapFlag,
   ioasUnmap,
+  type IovaRange,
+  type KernelAbilities,
+  lastByte,
+  lowestBit,
+  type MappingRun,
+  MappingRuns,
   openIoas,
   setDirtyTracking,
+  totalMappings,
   writeDma,
-} from '../../../src/simulator/container/iommufd.ts';
-import type { KernelAbilities } from '../../../src/simulator/container/kernel-abilities.ts';
-import { lastByte, type MappingRun, MappingRuns, totalMappings } from '../../../src/simulator/mapping-runs.ts';
-import type { IovaRange } from '../../../src/simulator/power-of-two.ts';
-import { lowestBit } from '../../../src/simulator/uint64.ts';
+} from 'migration-preflight/simulator';
 import type { Bench } from './bench.ts';
 import { type Answer, type Case, parseSize, rangeOf, reasons, SIZE } from './case.ts';
 

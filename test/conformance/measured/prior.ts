@@ -1,5 +1,4 @@
-import type { MappingRun } from '../../../src/simulator/mapping-runs.ts';
-import { larger, smaller } from '../../../src/simulator/uint64.ts';
+import { larger, type MappingRun, smaller } from 'migration-preflight/simulator';
 import { type Case, parseSize, rangeOf, SIZE } from './case.ts';
 
 const PAGE = 4096n;

@@ -1,19 +1,20 @@
-import type { KernelAbilities } from '../../../src/simulator/container/kernel-abilities.ts';
-import { trackingBytes } from '../../../src/simulator/container/tracking-memory.ts';
 import {
   dirtyPages,
   dirtyPagesFlag,
+  type IovaRange,
+  type KernelAbilities,
+  larger,
   mapDma,
   type MapDma,
+  type MappingRun,
   openType1,
+  totalMappings,
+  trackingBytes,
   type Type1Container,
-  type UserBitmap,
   unmapDma,
   unmapFlag,
-} from '../../../src/simulator/container/type1.ts';
-import { type MappingRun, totalMappings } from '../../../src/simulator/mapping-runs.ts';
-import type { IovaRange } from '../../../src/simulator/power-of-two.ts';
-import { larger } from '../../../src/simulator/uint64.ts';
+  type UserBitmap,
+} from 'migration-preflight/simulator';
 import type { Bench } from './bench.ts';
 import { type Answer, type Case, parseSize, rangeOf, reasons, SIZE } from './case.ts';
 import { trackingIsOff } from './prior.ts';

@@ -1,5 +1,11 @@
-import type { MappingRun, MappingRuns } from '../../../src/simulator/mapping-runs.ts';
-import { clearLeaves, type GuestTable, keep, mapLeaves } from '../../../src/simulator/viommu/guest-table.ts';
+import {
+  clearLeaves,
+  type GuestTable,
+  keep,
+  mapLeaves,
+  type MappingRun,
+  type MappingRuns,
+} from 'migration-preflight/simulator';
 import { number, type RecordedAux } from './trace.ts';
 
 /** What a page walk read of the guest's page table. */

@@ -1,6 +1,6 @@
 import { qemuBehaviours } from '../../../src/platform/qemu.ts';
 import { parseVersion, type Version } from '../../../src/platform/version.ts';
-import type { Container, HostKernel, Machine, Viommu } from '../../../src/simulator/index.ts';
+import type { Container, HostKernel, Machine, Viommu } from 'migration-preflight/simulator';
 import { number, type RecordedIoctl, type RecordedStep } from './trace.ts';
 
 /** The machine that a scenario was recorded on, before anything is mapped; or why it is not one that is modelled. */

@@ -1,6 +1,4 @@
-import { errors } from '../../../src/simulator/errno.ts';
-import type { Step } from '../../../src/simulator/index.ts';
-import { ADDRESS_MAX, ADDRESS_SPACE } from '../../../src/simulator/uint64.ts';
+import { ADDRESS_MAX, ADDRESS_SPACE, errors, type Step } from 'migration-preflight/simulator';
 import { isMap, isUnmap, type RecordedEvent, type RecordedIoctl } from './trace.ts';
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;

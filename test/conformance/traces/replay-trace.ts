@@ -1,8 +1,14 @@
-import { react } from '../../../src/simulator/simulate.ts';
-import { type State, stateIn } from '../../../src/simulator/state.ts';
-import { larger, type GuestEvent, type MappingRun, type Step } from '../../../src/simulator/index.ts';
-import { tracksUnmaps } from '../../../src/simulator/viommu/intel.ts';
-import { notifiersOf } from '../../../src/simulator/viommu/sections.ts';
+import {
+  type GuestEvent,
+  larger,
+  type MappingRun,
+  notifiersOf,
+  react,
+  type State,
+  stateIn,
+  type Step,
+  tracksUnmaps,
+} from 'migration-preflight/simulator';
 import { isWalk, learn, readWalk } from './guest-memory.ts';
 import { type Address, addressOf, machineOf } from './machine.ts';
 import { eventLine, ioctlLine, linesOf } from './outcome.ts';
