@@ -32,13 +32,30 @@ describe.skipIf(spawnSync('curl', ['--version']).error)('a command in the README
   });
   afterAll(async () => (await app).close());
 
-  it('of which there are three', () => {
-    expect(commands).toHaveLength(3);
+  it('of which there are four', () => {
+    expect(commands).toHaveLength(4);
   });
 
   it.each(commands)('%s', async (command, printed) => {
     const { stdout } = await run('bash', ['-c', command.replace('http://127.0.0.1:8080', address)]);
     expect(normalized(stdout.trimEnd())).toBe(normalized(printed.trimEnd()));
+  });
+});
+
+describe('the library example in the README', () => {
+  it('prints what stands below it, run as it stands', async () => {
+    const [code = ''] = blocks('js');
+    const [printed = ''] = blocks('out');
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', code]);
+    expect(stdout).toBe(printed);
+  });
+
+  it('has ten lines', () => {
+    expect(
+      blocks('js')[0]
+        ?.split('\n')
+        .filter((line) => line !== ''),
+    ).toHaveLength(10);
   });
 });
 
