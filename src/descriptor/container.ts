@@ -4,7 +4,7 @@ import type { Device } from './device.ts';
 import type { Host } from './host.ts';
 import type { Sections } from './sections.ts';
 import { type Transition, transitionsOf } from './transitions.ts';
-import { isKnownToBe, type VirtualMachine } from './vm.ts';
+import { isKnownToBe, type Viommu, type VirtualMachine } from './vm.ts';
 
 /** A VFIO container: the devices that share one set of DMA mappings. */
 export interface Container {
@@ -76,9 +76,14 @@ function formContainer(
     ramLimit: choose(first.backend, (backend) => (backend === 'legacy' ? coverable : constant(0n))),
   };
   const viommu = container.addressSpace === 'memory' ? null : vm.viommu;
-  const isModelled = viommu !== null && isKnownToBe(viommu.model, 'intel');
-  return { ...container, transitions: isModelled ? transitionsOf(first, container, viommu, host, sections) : [] };
+  return {
+    ...container,
+    transitions: viommu && isBoundable(viommu) ? transitionsOf(first, container, viommu, host, sections) : [],
+  };
 }
+
+/** virtio-iommu cuts each mapping by itself, so that unknown mappings bound nothing; smmuv3 unmaps nothing or is refused. */
+const isBoundable = ({ model }: Viommu): boolean => isKnownToBe(model, 'intel') || isKnownToBe(model, 'amd');
 
 /** All devices of a container must log for QEMU to ask them; else it asks the container, if that can track at all. */
 function findTracker(devices: readonly Device[], containerTracks: Truth): Fact<Tracker> {

@@ -21,7 +21,7 @@ export function outOfScope(
   const others = devices.filter((device) => !isMigratableType(device)).map(({ id, type }) => `device ${id} (${type})`);
   const model = machine.viommu?.model;
   const isTranslated = containers.some(({ addressSpace }) => addressSpace !== 'memory');
-  const isOther = isTranslated && model?.known && model.value !== 'intel';
+  const isOther = isTranslated && model?.known && model.value !== 'intel' && model.value !== 'amd';
   return [
     ...ALWAYS,
     ...others,

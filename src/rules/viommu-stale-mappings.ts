@@ -1,4 +1,4 @@
-import { any, map, no, type Truth } from '../descriptor/fact.ts';
+import { all, any, is, map, no, type Truth } from '../descriptor/fact.ts';
 import type { Transition } from '../descriptor/transitions.ts';
 import { deviceRule } from './rule.ts';
 
@@ -20,7 +20,8 @@ export const viommuStaleMappings = deviceRule({
   cases: {
     'tracked-end-as-size': {
       message: null,
-      holds: ({ container }) => any(...container.transitions.map(leavesMappings)),
+      holds: ({ container, vm: { viommu } }) =>
+        viommu ? all(is(viommu.model, 'intel'), any(...container.transitions.map(leavesMappings))) : no,
     },
   },
   liftedBy: ['bypass-viommu', 'remove-viommu', 'other-qemu'],

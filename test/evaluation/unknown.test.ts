@@ -64,6 +64,21 @@ describe('an unknown verdict', () => {
     ]);
   });
 
+  it('gives up a search that would not end, calls everything possible, and says so', () => {
+    const vfio = Array.from({ length: 64 }, () => ({}));
+    const decision = evaluate(descriptorWith({ '/vm/vfio': vfio, '/source': {} }));
+    expect(decision.possible).toEqual(['allowed', 'risky', 'blocked', 'unsafe']);
+    expect(decision.assumptions).toContain(
+      'too much is unknown to try every completion: what was not tried counts as possible',
+    );
+  });
+
+  it('assumes nothing of a QEMU older than any that was studied, and says so', () => {
+    expect(evaluate(descriptorWith({ '/source/qemu': '6.2' })).assumptions).toEqual([
+      '/source/qemu is older than 7.2, the first that was studied: nothing is taken for known of it',
+    ]);
+  });
+
   it('assumes that a newer QEMU is like the newest that was studied, and says so', () => {
     const decision = evaluate(descriptorWith({ '/source/qemu': '12.0', '/source/devices/dev0/dmaLogging': false }));
     expect(decision.assumptions).toEqual([

@@ -15,6 +15,17 @@ testRule('vfio-unmap', {
   fires: [
     { name: 'a 48-bit aperture on type1', given: patched, effect, says },
     {
+      name: 'amd-iommu cuts 64 bits and never tracks',
+      given: {
+        ...patched,
+        '/source/qemu': '11.1.3',
+        '/source/behaviours': undefined,
+        '/vm/viommu': { model: 'amd', dmaRemap: true },
+      },
+      effect,
+      says,
+    },
+    {
       name: 'a guest that is in identity passes through blocking, too',
       given: { ...patched, '/vm/vfio/0/guestDomain': 'identity' },
       effect,

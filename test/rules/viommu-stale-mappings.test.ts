@@ -21,6 +21,7 @@ testRule('viommu-stale-mappings', {
     },
   ],
   clear: [
+    { name: 'amd-iommu takes no such loop', given: { ...relaxed, '/vm/viommu': { model: 'amd' } } },
     { name: 'all below the interrupt window', given: { ...relaxed, '/vm/vfio/0/mappings': [low] } },
     {
       name: 'the search mended',
