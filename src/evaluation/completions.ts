@@ -24,6 +24,12 @@ export class Budget {
   }
 }
 
+/** The verdicts that `descriptor` can have, of which `findings` are known, best first. */
+export function verdictsOf(descriptor: Descriptor, findings: readonly Finding[], budget: Budget): KnownVerdict[] {
+  const settled = settledVerdict(findings);
+  return settled ? [settled] : possibleVerdicts(descriptor, findings, budget);
+}
+
 /**
  * The verdicts that `descriptor` can have once what it leaves open is known, best first; one if it does not matter.
  *
@@ -31,7 +37,7 @@ export class Budget {
  * descriptor with each of its values, and goes on from there. It ends early once every verdict was met; past its budget
  * it calls every verdict possible, so that what it rules out is ruled out.
  */
-export function possibleVerdicts(descriptor: Descriptor, findings: readonly Finding[], budget: Budget): KnownVerdict[] {
+function possibleVerdicts(descriptor: Descriptor, findings: readonly Finding[], budget: Budget): KnownVerdict[] {
   const met = new Set<KnownVerdict>();
   const search = (completed: Descriptor, found: readonly Finding[]): void => {
     const settled = settledVerdict(found);

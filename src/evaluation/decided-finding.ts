@@ -1,0 +1,28 @@
+import type { Finding } from '../rules/finding.ts';
+import type { DecidedFinding } from './decision.ts';
+
+/** `finding` as a decision shows it. */
+export function decided(finding: Finding): DecidedFinding {
+  const { rule, outcome, effect, host, device, reportedBy, shadowedBy, messages, evidence } = finding;
+  return {
+    rule: rule.id,
+    outcome,
+    effect,
+    ...(rule.trigger && { trigger: rule.trigger }),
+    layer: rule.layer,
+    host,
+    ...(device !== undefined && { device }),
+    reportedBy: [...reportedBy],
+    ...(shadowedBy !== undefined && { shadowedBy }),
+    confidence: rule.source.confidence,
+    messages,
+    evidence: evidence.map((reading) => ({ ...reading, value: printable(reading.value) })),
+    liftedBy: [...rule.liftedBy],
+  };
+}
+
+/** JSON has no bigint: whole numbers up to 2^53 − 1, hex above. */
+function printable(value: unknown): unknown {
+  if (typeof value !== 'bigint') return value;
+  return value <= Number.MAX_SAFE_INTEGER ? Number(value) : `0x${value.toString(16)}`;
+}

@@ -1,0 +1,37 @@
+import { withValueAt } from '../descriptor/pointer.ts';
+import { questionAt } from '../descriptor/questions.ts';
+import type { Descriptor } from '../descriptor/schema.ts';
+import type { Finding } from '../rules/finding.ts';
+import { type Budget, verdictsOf } from './completions.ts';
+import type { Decision } from './decision.ts';
+import { findingsOf } from './findings.ts';
+import type { Verdict } from './verdict.ts';
+
+/** The facts that undecided findings lack, where to find each and, of an unknown verdict, what each value decides. */
+export function unknownsOf(
+  descriptor: Descriptor,
+  findings: readonly Finding[],
+  verdict: Verdict,
+  budget: Budget,
+): Decision['unknowns'] {
+  const needs = new Map<string, Set<string>>();
+  for (const { rule, lacks } of findings) {
+    for (const pointer of lacks) needs.set(pointer, (needs.get(pointer) ?? new Set()).add(rule.id));
+  }
+  return [...needs].map(([pointer, rules]) => {
+    const { values, obtain } = questionAt(pointer);
+    const decides = (value: unknown): [string, Verdict] => {
+      const completed = withValueAt(descriptor, pointer, value);
+      const possible = budget.spend(completed) ? verdictsOf(completed, findingsOf(completed), budget) : [];
+      return [labelOf(value), possible.length === 1 ? (possible[0] as Verdict) : 'unknown'];
+    };
+    return {
+      pointer,
+      neededBy: [...rules],
+      obtain,
+      ...(verdict === 'unknown' && { decides: Object.fromEntries(values.map(decides)) }),
+    };
+  });
+}
+
+const labelOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
