@@ -11,7 +11,7 @@ import type { Decision } from './decision.ts';
 import { outOfScope } from './scope.ts';
 import { summarize } from './summary.ts';
 import { unknownsOf } from './unknowns.ts';
-import { causesOf, decisive, type KnownVerdict, type Verdict } from './verdict.ts';
+import { causesOf, decisive, type Verdict } from './verdict.ts';
 
 export interface Options {
   /** Whether rules that do not fire are listed too. */
@@ -36,8 +36,7 @@ export function evaluate(descriptor: Descriptor, { includeClear = false, notChec
     decisionId: decisionIdOf(descriptor),
     ruleset,
     verdict,
-    because: causesFor(settled, deciding),
-    ...(settled ? {} : { possible }),
+    ...(settled ? { because: causesOf(deciding) } : { because: ['missing-facts'], possible }),
     confidence: deciding.some(({ rule }) => rule.source.confidence === 'inferred') ? 'inferred' : 'confirmed',
     summary: summarize(verdict, deciding, findings),
     findings: listed.map(decided),
@@ -49,10 +48,4 @@ export function evaluate(descriptor: Descriptor, { includeClear = false, notChec
     ],
     scope: { notChecked: [...outOfScope(descriptor, source), ...notChecked] },
   };
-}
-
-/** A verdict that every completion shares, without one finding that decides it, still rests on what is missing. */
-function causesFor(settled: KnownVerdict | undefined, deciding: readonly Finding[]): Decision['because'] {
-  if (settled === 'allowed') return [];
-  return deciding.length > 0 ? causesOf(deciding) : ['missing-facts'];
 }

@@ -3,24 +3,28 @@ import type { Verdict } from './verdict.ts';
 
 /** One sentence that a human can act on. */
 export function summarize(verdict: Verdict, deciding: readonly Finding[], findings: readonly Finding[]): string {
-  const [first] = deciding;
   const open = new Set(findings.flatMap(({ lacks }) => lacks));
-  const more = deciding.length > 1 ? ` (and ${deciding.length - 1} more)` : '';
   switch (verdict) {
     case 'allowed':
       return 'Nothing that was checked refuses this migration.';
     case 'unknown':
       return `Cannot say without ${[...open].join(', ')}.`;
     case 'risky':
-      return first ? `QEMU accepts the migration, but: ${words(first)}${more}.` : RISKY_EITHER_WAY;
+      return `QEMU accepts the migration, but: ${reasons(deciding)}.`;
     case 'unsafe':
-      return first ? `QEMU would report success, but: ${words(first)}${more}.` : RISKY_EITHER_WAY;
+      return `QEMU would report success, but: ${reasons(deciding)}.`;
     case 'blocked':
-      return first ? `QEMU refuses: ${words(first)}${more}.` : 'QEMU refuses, whatever the missing facts are.';
+      return `QEMU refuses: ${reasons(deciding)}.`;
   }
 }
 
-const RISKY_EITHER_WAY = 'QEMU accepts the migration, but it is not safe, whatever the missing facts are.';
+/** The first of what was found, or all of which one or the other will be. */
+function reasons(deciding: readonly Finding[]): string {
+  const [first, ...others] = deciding;
+  if (!first) return 'whatever the missing facts are';
+  if (first.outcome === 'unknown') return [...new Set(deciding.map(words))].join(', or ');
+  return `${words(first)}${others.length > 0 ? ` (and ${others.length} more)` : ''}`;
+}
 
 /** What the finding says: its title, the device, and QEMU's own words where it has any. */
 function words({ rule, device, messages }: Finding): string {

@@ -40,9 +40,16 @@ export function settledVerdict(findings: readonly Finding[]): KnownVerdict | nul
   return open.some((finding) => isWorse(severity(finding), worst)) ? null : worst;
 }
 
-/** The findings that a settled verdict rests on. */
-export const decisive = (findings: readonly Finding[], verdict: KnownVerdict): Finding[] =>
-  findings.filter((finding) => finding.outcome === 'fires' && verdict !== 'allowed' && severity(finding) === verdict);
+/**
+ * The findings that a settled verdict rests on. Where it is the same whatever the missing facts are, without one finding
+ * that decides it, those of which one or the other will.
+ */
+export function decisive(findings: readonly Finding[], verdict: KnownVerdict): Finding[] {
+  if (verdict === 'allowed') return [];
+  const severe = findings.filter((finding) => severity(finding) === verdict);
+  const fired = severe.filter(({ outcome }) => outcome === 'fires');
+  return fired.length > 0 ? fired : severe.filter(({ outcome }) => outcome === 'unknown');
+}
 
 /** What made the verdict that rests on `deciding`, each once, in the order of {@link causes}. */
 export function causesOf(deciding: readonly Finding[]): Cause[] {

@@ -9,15 +9,17 @@ import { descriptorWith, type Given, intel48 } from '../rules/rule-tester.ts';
 const relaxed = { '/source/qemu': '11.1', '/vm/viommu': intel48 };
 
 describe('an unknown verdict', () => {
-  it.each<{ name: string; given: Given; verdict: string; possible?: string[] }>([
+  it.each<{ name: string; given: Given; verdict: string; because: string[]; possible?: string[] }>([
     {
       name: 'nothing of the device is known',
       given: { '/source/devices': undefined },
       verdict: 'unknown',
+      because: ['missing-facts'],
       possible: ['allowed', 'blocked'],
     },
     {
       name: '11.1, vIOMMU, legacy, auto: blocked by one rule or by the other',
+      because: ['blocker'],
       given: { ...relaxed, '/source/devices/dev0/dmaLogging': undefined },
       verdict: 'blocked',
     },
@@ -25,31 +27,42 @@ describe('an unknown verdict', () => {
       name: '10.2, vIOMMU: whatever the device can do',
       given: { '/vm/viommu': intel48, '/source/devices': undefined },
       verdict: 'blocked',
+      because: ['blocker'],
     },
     {
       name: '11.1, vIOMMU, on: risky without device tracking, refused with it',
       given: { ...relaxed, '/vm/vfio/0/enableMigration': 'on', '/source/devices/dev0/dmaLogging': undefined },
       verdict: 'unknown',
+      because: ['missing-facts'],
       possible: ['risky', 'blocked'],
     },
     {
       name: 'QEMU unknown',
       given: { '/source/qemu': undefined },
       verdict: 'unknown',
+      because: ['missing-facts'],
       possible: ['allowed', 'blocked'],
     },
     {
       name: 'QEMU older than any that was studied',
       given: { '/source/qemu': '6.2' },
       verdict: 'unknown',
+      because: ['missing-facts'],
       possible: ['allowed', 'blocked'],
     },
-    { name: 'all is known', given: {}, verdict: 'allowed' },
-  ])('$name', ({ given, verdict, possible }) => {
+    { name: 'all is known', given: {}, verdict: 'allowed', because: [] },
+  ])('$name', ({ given, verdict, because, possible }) => {
     const decision = evaluate(descriptorWith(given));
     expect(decision.verdict).toBe(verdict);
     expect(decision.possible).toEqual(possible);
-    expect(decision.because).toEqual(verdict === 'unknown' ? ['missing-facts'] : expect.any(Array));
+    expect(decision.because).toEqual(because);
+  });
+
+  it('says which rules refuse either way', () => {
+    const { summary } = evaluate(descriptorWith({ ...relaxed, '/source/devices/dev0/dmaLogging': undefined }));
+    expect(summary).toBe(
+      'QEMU refuses: Nothing tracks what the device writes (dev0), or The device sits behind a vIOMMU (dev0).',
+    );
   });
 
   it('says what each value decides and where to find it', () => {
