@@ -1,6 +1,5 @@
 import { resolve } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
-import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
 import { assumptionsOf } from './assumptions.ts';
 import { decisionIdOf, ruleset } from './canonical.ts';
