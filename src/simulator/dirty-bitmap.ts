@@ -3,6 +3,9 @@ import { roundUp } from './uint64.ts';
 /** A bitmap's length grows by whole 64-bit words. */
 const PAGES_PER_WORD = 64n;
 
+/** Whole numbers below it are exact as a Number. */
+const EXACT = 1n << 53n;
+
 /** The largest bitmap that type1 accepts, in bytes (DIRTY_BITMAP_SIZE_MAX, drivers/vfio/vfio_iommu_type1.c, 5.8 on). */
 export const TYPE1_BITMAP_MAX = 1n << 28n;
 
@@ -24,7 +27,9 @@ export const bitmapPages = (size: bigint, pageSize: bigint): bigint => roundUp(s
  * Models `vfio_bitmap_alloc` (hw/vfio/helpers.c, QEMU 7.2 to 11.1).
  */
 export const bitmapBytes = (size: bigint, pageSize: bigint): bigint =>
-  roundUp(bitmapPages(size, pageSize), PAGES_PER_WORD) / 8n;
+  size < EXACT
+    ? BigInt(8 * Math.ceil(Number(size) / (64 * Number(pageSize))))
+    : roundUp(bitmapPages(size, pageSize), PAGES_PER_WORD) / 8n;
 
 /**
  * Bytes that a bitmap of at most `maxBitmapBytes` can cover, modulo 2^64 as QEMU computes it: inclusive, a range of

@@ -1,4 +1,14 @@
-import { larger, smaller } from './uint64.ts';
+import {
+  copyRuns,
+  emptyColumns,
+  NO_COLUMNS,
+  putRun,
+  type RunColumns,
+  runAt,
+  sortedColumns,
+  startAt,
+} from './run-columns.ts';
+import { smaller } from './uint64.ts';
 
 /**
  * `count` mappings of `size` bytes each, back to back from `iova`. Mapping i starts at `iova + i * size` and, where `gpa`
@@ -34,93 +44,189 @@ export const totalMappings = (runs: Iterable<MappingRun>): bigint => {
 /** Mappings `from` (inclusive) to `to` (exclusive) of `run`. */
 function part(run: MappingRun, from: bigint, to: bigint): MappingRun {
   if (from === 0n && to === run.count) return run;
-  const offset = from * run.size;
-  const rest = { iova: run.iova + offset, size: run.size, count: to - from };
-  return run.gpa === undefined ? rest : { ...rest, gpa: run.gpa + offset };
+  const { iova, size, gpa } = run;
+  const offset = from * size;
+  const count = to - from;
+  return gpa === undefined
+    ? { iova: iova + offset, size, count }
+    : { iova: iova + offset, size, count, gpa: gpa + offset };
 }
 
 /**
  * Disjoint mappings by ascending IOVA, held as runs: what is mapped in a container, or recorded in an IOVA tree. The cost
  * of every operation grows with the number of runs it touches, never with the number of mappings in them. Mappings are
  * never merged and never split; a run is, between two mappings.
+ *
+ * Runs are rows of typed arrays around a gap, which is where the last edit was: one edit after the other, in either
+ * direction, moves only the rows between them.
  */
 export class MappingRuns implements Iterable<MappingRun> {
-  /** Ascending by `iova`, disjoint. */
-  readonly #runs: MappingRun[];
+  #columns: RunColumns = NO_COLUMNS;
+  /** Rows before the gap. */
+  #gap = 0;
+  /** The first row behind the gap. */
+  #behind = 0;
 
   /** @throws RangeError when two of the `runs` overlap or one reaches past 2^64 − 1; see {@link firstOverlap}. */
   constructor(runs: Iterable<MappingRun> = []) {
-    this.#runs = [...runs].toSorted((a, b) => (a.iova < b.iova ? -1 : 1));
-    const wrong = firstOverlap(this.#runs);
-    if (wrong) throw new RangeError(`mappings overlap at 0x${wrong.iova.toString(16)}`);
+    if (runs instanceof MappingRuns) {
+      if (runs.#length > 0) this.#hold(runs.#copy(0, runs.#length));
+    } else {
+      const list = Array.isArray(runs) ? (runs as readonly MappingRun[]) : [...runs];
+      if (list.length > 0) this.#hold(sortedColumns(list) ?? refuse(list));
+    }
   }
 
-  [Symbol.iterator](): Iterator<MappingRun> {
-    return this.#runs[Symbol.iterator]();
+  *[Symbol.iterator](): Generator<MappingRun, undefined> {
+    for (let index = 0; index < this.#length; index++) yield this.#at(index);
   }
 
   /** Mappings of which a byte lies in [start, end], both inclusive, ascending. */
   overlapping(start: bigint, end: bigint): MappingRun[] {
     const found: MappingRun[] = [];
-    for (let index = this.#firstEndingAt(start); index < this.#runs.length; index++) {
-      const run = this.#runs[index] as MappingRun;
-      if (run.iova > end) break;
-      const [from, to] = overlap(run, start, end);
-      if (from < to) found.push(part(run, from, to));
+    const stop = this.#firstStartingAfter(end);
+    for (let index = this.#firstEndingAt(start); index < stop; index++) {
+      const run = this.#at(index);
+      found.push(part(run, ...overlap(run, start, end)));
     }
     return found;
   }
 
   /** The mappings from the first on that ends at or above `address`, up to the end of their run. */
   from(address: bigint): MappingRun | undefined {
-    const run = this.#runs[this.#firstEndingAt(address)];
-    if (run === undefined || run.iova >= address) return run;
-    return part(run, (address - run.iova) / run.size, run.count);
+    const index = this.#firstEndingAt(address);
+    if (index === this.#length) return undefined;
+    const run = this.#at(index);
+    return run.iova >= address ? run : part(run, (address - run.iova) / run.size, run.count);
   }
 
   /** Takes out the mappings of which a byte lies in [start, end], both inclusive, and returns them, ascending. */
   take(start: bigint, end: bigint): MappingRun[] {
-    const taken: MappingRun[] = [];
-    const kept: MappingRun[] = [];
-    const first = this.#firstEndingAt(start);
-    let index = first;
-    for (; index < this.#runs.length; index++) {
-      const run = this.#runs[index] as MappingRun;
-      if (run.iova > end) break;
-      const [from, to] = overlap(run, start, end);
-      if (from > 0n) kept.push(part(run, 0n, smaller(from, run.count)));
-      if (from < to) taken.push(part(run, from, to));
-      if (to < run.count) kept.push(part(run, larger(to, 0n), run.count));
+    const taken = this.overlapping(start, end);
+    if (taken.length > 0) {
+      const first = this.#firstEndingAt(start);
+      this.#replace(first, first + taken.length, this.#beside(first, taken.length, start, end));
     }
-    this.#runs.splice(first, index - first, ...kept);
     return taken;
+  }
+
+  /**
+   * As {@link take}, one run at a time, so that a million need not be there at once. They go when the last was looked at
+   * or the caller breaks off; until then nothing else may change these mappings.
+   */
+  *drain(start: bigint, end: bigint): Generator<MappingRun, undefined> {
+    const first = this.#firstEndingAt(start);
+    const stop = this.#firstStartingAfter(end);
+    if (first >= stop) return;
+    const beside = this.#beside(first, stop - first, start, end);
+    try {
+      for (let index = first; index < stop; index++) {
+        const run = this.#at(index);
+        yield index === first || index === stop - 1 ? part(run, ...overlap(run, start, end)) : run;
+      }
+    } finally {
+      this.#replace(first, stop, beside);
+    }
   }
 
   /** Adds `run`. Returns false, and adds nothing, when it overlaps a mapping that is there. */
   add(run: MappingRun): boolean {
     const index = this.#firstEndingAt(run.iova);
-    const next = this.#runs[index];
-    if (next !== undefined && next.iova <= lastByte(run)) return false;
-    this.#runs.splice(index, 0, run);
+    if (index < this.#length && startAt(this.#columns, this.#row(index)) <= lastByte(run)) return false;
+    this.#replace(index, index, [run]);
     return true;
   }
 
   /** Whether `address` lies inside a mapping but not on its first byte: an unmap that starts there would cut it. */
   cutBy(address: bigint): boolean {
-    const run = this.#runs[this.#firstEndingAt(address)];
-    return run !== undefined && run.iova < address && (address - run.iova) % run.size !== 0n;
+    const index = this.#firstEndingAt(address);
+    if (index === this.#length) return false;
+    const { iova, size } = this.#at(index);
+    return iova < address && (address - iova) % size !== 0n;
+  }
+
+  get #length(): number {
+    return this.#columns.room - (this.#behind - this.#gap);
+  }
+
+  #row(index: number): number {
+    return index < this.#gap ? index : index + this.#behind - this.#gap;
+  }
+
+  #at(index: number): MappingRun {
+    return runAt(this.#columns, this.#row(index));
   }
 
   /** Index of the first run whose last byte is at or above `address`. */
   #firstEndingAt(address: bigint): number {
+    const next = this.#firstStartingAfter(address);
+    return next > 0 && lastByte(this.#at(next - 1)) >= address ? next - 1 : next;
+  }
+
+  #firstStartingAfter(address: bigint): number {
     let low = 0;
-    let high = this.#runs.length;
+    let high = this.#length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (lastByte(this.#runs[middle] as MappingRun) < address) low = middle + 1;
+      if (startAt(this.#columns, this.#row(middle)) <= address) low = middle + 1;
       else high = middle;
     }
     return low;
+  }
+
+  /** What the `length` runs from index `first` on, which overlap [start, end], hold outside of it. */
+  #beside(first: number, length: number, start: bigint, end: bigint): MappingRun[] {
+    const head = this.#at(first);
+    const tail = this.#at(first + length - 1);
+    const [from] = overlap(head, start, end);
+    const [, to] = overlap(tail, start, end);
+    const beside = [];
+    if (from > 0n) beside.push(part(head, 0n, from));
+    if (to < tail.count) beside.push(part(tail, to, tail.count));
+    return beside;
+  }
+
+  /** Puts `runs` in the place of those from `first` (inclusive) to `stop` (exclusive). */
+  #replace(first: number, stop: number, runs: readonly MappingRun[]): void {
+    this.#moveGap(Math.min(Math.max(this.#gap, first), stop));
+    this.#behind = this.#row(stop);
+    this.#gap = first;
+    if (this.#behind - this.#gap < runs.length) this.#widenGap(runs.length + (this.#length >>> 2));
+    for (const run of runs) putRun(this.#columns, this.#gap++, run);
+  }
+
+  #moveGap(to: number): void {
+    const columns = this.#columns;
+    const width = this.#behind - this.#gap;
+    if (to < this.#gap) copyRuns(columns, to, this.#gap, columns, to + width);
+    else copyRuns(columns, this.#behind, to + width, columns, this.#gap);
+    this.#gap = to;
+    this.#behind = to + width;
+  }
+
+  #widenGap(width: number): void {
+    const { room } = this.#columns;
+    const wide = emptyColumns(this.#length + width);
+    copyRuns(this.#columns, 0, this.#gap, wide, 0);
+    copyRuns(this.#columns, this.#behind, room, wide, this.#gap + width);
+    this.#columns = wide;
+    this.#behind = this.#gap + width;
+  }
+
+  /** A copy of the runs from `first` (inclusive) to `stop` (exclusive), without a gap. */
+  #copy(first: number, stop: number): RunColumns {
+    const copy = emptyColumns(stop - first);
+    const middle = Math.min(Math.max(this.#gap, first), stop);
+    const width = this.#behind - this.#gap;
+    copyRuns(this.#columns, first, middle, copy, 0);
+    copyRuns(this.#columns, middle + width, stop + width, copy, middle - first);
+    return copy;
+  }
+
+  #hold(columns: RunColumns): void {
+    this.#columns = columns;
+    this.#gap = columns.room;
+    this.#behind = columns.room;
   }
 }
 
@@ -133,6 +239,11 @@ export function firstOverlap(runs: readonly MappingRun[]): MappingRun | undefine
     next = last + 1n;
   }
   return undefined;
+}
+
+function refuse(runs: readonly MappingRun[]): never {
+  const wrong = firstOverlap(runs.toSorted((a, b) => (a.iova < b.iova ? -1 : 1)));
+  throw new RangeError(`mappings overlap at 0x${wrong?.iova.toString(16)}`);
 }
 
 /** Indexes [from, to) of the mappings of `run` that overlap [start, end]; empty when from ≥ to. */

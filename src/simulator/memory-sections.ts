@@ -33,6 +33,7 @@ export function* removeMemorySection(state: State, section: MemorySection): Gene
     size,
     count: 1n,
     named: regionDelBitmap !== 'none' && state.tracking !== 'off' && !readOnly,
+    readOnly,
     creditedBytes: (run) => (regionDelBitmap === 'ram' || gpa === section.ramAddress ? totalBytes([run]) : 0n),
   });
 }

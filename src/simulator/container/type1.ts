@@ -293,8 +293,9 @@ function copyBitmaps(
   const { pageSize } = setup;
   const word = PAGES_PER_WORD * pageSize;
   const writableEnd = iova + (writableBytes / 8n) * word;
-  const bits = new MappingRuns(prefilled);
   const runs: MappingRun[] = [];
+  if (found.length === 0) return { errno: null, runs, dirty: [...prefilled] };
+  const bits = new MappingRuns(prefilled);
   for (const run of found) {
     const count = smaller(larger(writableEnd - run.iova, 0n) / run.size, run.count);
     if (count > 0n) {

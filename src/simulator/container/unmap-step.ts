@@ -4,7 +4,7 @@ import type { State } from '../state.ts';
 import { ADDRESS_SPACE } from '../uint64.ts';
 import type { UnmapNotice } from '../viommu/notifier.ts';
 import { mappingsOf, unmapOnHost } from './host.ts';
-import { unmapFlag } from './type1.ts';
+import { type UnmapDma, unmapFlag } from './type1.ts';
 import { planUnmap, type UnmapFailure, type UnmapPlan } from './unmap.ts';
 
 /** Unmaps that VFIO is about to carry out. */
@@ -15,6 +15,8 @@ export interface UnmapRequest extends UnmapNotice {
   readonly named: boolean;
   /** Of how many bytes of `run` the dirty bits would be credited to the guest memory that they map. */
   readonly creditedBytes: (run: MappingRun) => bigint;
+  /** Whether devices cannot write there, so that there are no dirty bits to lose. */
+  readonly readOnly?: boolean;
 }
 
 /** `count` unmaps that QEMU carried out alike, each of `size` bytes, back to back from `iova`. */
@@ -79,34 +81,38 @@ function step(state: State, request: UnmapRequest): UnmapStep {
   const tracking = behaviours.bitmapGate === 'tracking-started' && !state.started ? 'off' : state.tracking;
   const plan = planUnmap(container, behaviours, tracking, size, request.named);
   const { bitmapBytes, ioctls } = plan;
-  const asked = { kind: 'unmap', cause, iova, size, count, bitmapBytes, ioctls } as const;
   const legacy = host.backend === 'legacy';
   const flags = legacy && all ? unmapFlag.all : plan.bitmapInUnmap ? unmapFlag.getDirtyBitmap : 0;
-  if (ioctls === 0) {
-    return { ...asked, flags, ...outcome(state, request, plan.failure), unmappedBytes: 0n, dirtyBytesLost: 0n };
-  }
+  const taken: Mutable<UnmapStep> = {
+    kind: 'unmap',
+    cause,
+    iova,
+    size,
+    count,
+    bitmapBytes,
+    ioctls,
+    flags,
+    unmappedBytes: 0n,
+    dirtyBytesLost: 0n,
+  };
+  if (ioctls === 0) return failed(taken, state, plan.failure);
 
   // Several unmaps at once differ from one of their sum only in their bitmaps, which QEMU has held against the limit.
-  const bitmap = plan.bitmapInUnmap && count === 1n && { pageSize: container.pageSize, bytes: bitmapBytes };
-  const { errno, unmapped } = unmapOnHost(host, {
-    iova,
-    size: legacy && all ? 0n : size * count,
-    flags: count === 1n ? flags : 0,
-    ...(bitmap && { bitmap }),
-  });
+  const asked: Mutable<UnmapDma> = { iova, size: legacy && all ? 0n : size * count, flags: count === 1n ? flags : 0 };
+  if (plan.bitmapInUnmap && count === 1n) asked.bitmap = { pageSize: container.pageSize, bytes: bitmapBytes };
+  const { errno, unmapped } = unmapOnHost(host, asked);
   const failure = plan.failure ?? kernelFailure(errno, plan);
-  const unmappedBytes = totalBytes(unmapped);
-  const credited =
-    plan.dirtyBits === 'dropped' ? 0n : unmapped.reduce((sum, run) => sum + request.creditedBytes(run), 0n);
-  return {
-    ...asked,
-    flags,
-    ...outcome(state, request, failure),
-    ...(errno !== null && !failure && { kernelErrno: errno }),
-    unmappedBytes,
-    dirtyBytesLost: state.tracking === 'off' ? 0n : unmappedBytes - credited,
-  };
+  if (errno !== null && !failure) taken.kernelErrno = errno;
+  if (unmapped.length > 0) {
+    taken.unmappedBytes = totalBytes(unmapped);
+    const credited =
+      plan.dirtyBits === 'dropped' ? 0n : unmapped.reduce((sum, run) => sum + request.creditedBytes(run), 0n);
+    if (state.tracking !== 'off' && !request.readOnly) taken.dirtyBytesLost = taken.unmappedBytes - credited;
+  }
+  return failed(taken, state, failure);
 }
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /**
  * What QEMU makes of the kernel's answer: −1 after an ioctl with a bitmap and −errno after a plain one. iommufd's ENOENT
@@ -120,11 +126,10 @@ function kernelFailure(errno: Errno | null, { bitmapInUnmap }: UnmapPlan): Unmap
 }
 
 /** Models `vfio_iommu_map_notify`, which hands an unmap's error to a running migration, and `vfio_listener_region_del`. */
-function outcome(
-  { tracking }: State,
-  { cause }: UnmapRequest,
-  failure: UnmapFailure | undefined,
-): Pick<UnmapStep, 'failure' | 'reaches'> {
-  if (!failure) return {};
-  return { failure, reaches: cause === 'viommu' && tracking === 'migration' ? 'migration' : 'printed' };
+function failed(taken: Mutable<UnmapStep>, { tracking }: State, failure: UnmapFailure | undefined): UnmapStep {
+  if (failure) {
+    taken.failure = failure;
+    taken.reaches = taken.cause === 'viommu' && tracking === 'migration' ? 'migration' : 'printed';
+  }
+  return taken;
 }

@@ -6,7 +6,7 @@ import { powerOfTwoPieces } from '../power-of-two.ts';
 import type { State } from '../state.ts';
 import type { Pass, Step } from '../steps.ts';
 import { ADDRESS_SPACE, smaller, wrap } from '../uint64.ts';
-import { announce, apartFromZero, type Notifier, type UnmapNotice } from './notifier.ts';
+import { announce, apartFromZero, noticeOf, type Notifier, type UnmapNotice } from './notifier.ts';
 import { notifySync, notifyUnmaps } from './notify.ts';
 import { intelNotifiers } from './sections.ts';
 import { syncRuns } from './sync.ts';
@@ -47,20 +47,33 @@ export function* unmapTracked(
   tree: MappingRuns,
   domainUnmap: Exclude<UnmapBehaviours['domainUnmap'], 'whole'>,
 ): Generator<UnmapNotice> {
-  const searchEnd = domainUnmap === 'tracked' ? notifier.end : wrap(notifier.start + notifier.end);
-  for (const run of found(tree, notifier.start, searchEnd)) {
-    for (const notice of announce(run, notifier)) {
-      if (domainUnmap === 'tracked-while-migrating') yield { ...notice, translatedAddress: 0n };
-      else yield* apartFromZero(notice);
-    }
+  const { start, end } = notifier;
+  const mailed = domainUnmap === 'tracked-while-migrating';
+  const searchEnd = domainUnmap === 'tracked' ? end : wrap(start + end);
+  if (searchEnd < start) {
+    // After the wrap one mapping must hold both.
+    const straddles = tree.overlapping(searchEnd, searchEnd).some((run) => lastByte(run) >= start);
+    for (const run of straddles ? tree.take(searchEnd, searchEnd) : []) yield* cropped(run, notifier, mailed);
+    return;
   }
+  // Only what straddles an end needs to be cropped: of what lies between there may be a million.
+  const above = tree.cutBy(end + 1n) ? tree.take(end, end) : [];
+  const below = tree.cutBy(start) ? tree.take(start, start) : [];
+  tree.take(end + 1n, searchEnd);
+  for (const run of below) yield* cropped(run, notifier, mailed);
+  for (const run of tree.drain(start, end)) {
+    if (mailed || run.gpa === 0n) yield* credited(noticeOf(run), mailed);
+    else yield noticeOf(run);
+  }
+  for (const run of above) yield* cropped(run, notifier, mailed);
 }
 
-/** Takes out the mappings that a search for [start, end] meets. When end < start, as after a wrap, one must hold both. */
-function found(tree: MappingRuns, start: bigint, end: bigint): MappingRun[] {
-  if (start <= end) return tree.take(start, end);
-  const straddles = tree.overlapping(end, end).some((run) => lastByte(run) >= start);
-  return straddles ? tree.take(end, end) : [];
+function* cropped(run: MappingRun, notifier: Notifier, mailed: boolean): Generator<UnmapNotice> {
+  for (const notice of announce(run, notifier)) yield* credited(notice, mailed);
+}
+
+function credited(notice: UnmapNotice, mailed: boolean): Iterable<UnmapNotice> {
+  return mailed ? [{ ...notice, translatedAddress: 0n }] : apartFromZero(notice);
 }
 
 /** Whether intel-iommu takes the tracked loop: while any dirty tracking is on, or (first mailed form) a migration runs. */

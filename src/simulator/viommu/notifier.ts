@@ -48,6 +48,10 @@ export function* announce(run: MappingRun, notifier: Notifier): Generator<UnmapN
   }
 }
 
+/** What VFIO hears of mappings that lie in its notifier. */
+export const noticeOf = ({ iova, size, count, gpa }: MappingRun): UnmapNotice =>
+  gpa === undefined ? { iova, size, count } : { iova, size, count, translatedAddress: gpa };
+
 /** `notice` of mappings that begin at guest address 0, so that no more than the first is taken to be credited there. */
 export function* apartFromZero(notice: UnmapNotice): Generator<UnmapNotice> {
   const { iova, size, count, translatedAddress } = notice;

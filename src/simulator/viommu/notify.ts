@@ -11,8 +11,11 @@ import type { SyncEvent } from './sync.ts';
 /** VFIO unmaps what the vIOMMU tells it to. Models `vfio_iommu_map_notify` (hw/vfio/listener.c). */
 export function* notifyUnmaps(state: State, notices: Iterable<UnmapNotice>): Generator<Step> {
   for (const notice of notices) {
+    const { iova, size, count } = notice;
     yield* carryOut(state, {
-      ...notice,
+      iova,
+      size,
+      count,
       cause: 'viommu',
       named: true,
       creditedBytes: (run) => creditedBytes(state, notice, run),
