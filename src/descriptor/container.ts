@@ -1,8 +1,9 @@
-import { coverableBytes, type Tracker } from '../simulator/index.ts';
+import { coverableBytes, type Tracker, type TrackingStartStep } from '../simulator/index.ts';
 import { all, any, choose, constant, type Fact, is, map, not, type Truth } from './fact.ts';
 import type { Device } from './device.ts';
 import type { Host } from './host.ts';
 import type { Sections } from './sections.ts';
+import { readTrackingStart } from './tracking-start.ts';
 import { type Transition, transitionsOf } from './transitions.ts';
 import { isKnownToBe, type Viommu, type VirtualMachine } from './vm.ts';
 
@@ -22,6 +23,11 @@ export interface Container {
   readonly tracksDirtyPages: (device: Device) => Truth;
   /** Bytes that boot RAM is held against, inclusive. */
   readonly ramLimit: Fact<bigint>;
+  /**
+   * What comes of it when a migration starts dirty tracking; `null` where that rests on what the guest maps behind a
+   * vIOMMU, page by page, or on how several memory backends split its RAM.
+   */
+  readonly trackingStart: (() => Fact<TrackingStartStep>) | null;
   /** What each switch of domain that the guest can make would cost while dirty tracking is on. */
   readonly transitions: readonly Transition[];
 }
@@ -59,7 +65,10 @@ function formContainer(
   const isLegacy = is(first.backend, 'legacy');
   const upTo = (device: Device): readonly Device[] => devices.slice(0, devices.indexOf(device) + 1);
   const tracksDirtyPages = (device: Device): Truth =>
-    any(all(isLegacy, not(host.type1EmulatedByIommufd)), any(...upTo(device).map((each) => each.hwptTracksDirtyPages)));
+    any(
+      all(isLegacy, not(host.type1EmulatedByIommufd), host.type1TracksDirtyPages),
+      any(...upTo(device).map((each) => each.hwptTracksDirtyPages)),
+    );
   const coverable = choose(host.maxDirtyBitmapSize, (bitmap) =>
     map(host.trackingPageSize, (page) => coverableBytes(bitmap, page)),
   );
@@ -76,8 +85,17 @@ function formContainer(
     ramLimit: choose(first.backend, (backend) => (backend === 'legacy' ? coverable : constant(0n))),
   };
   const viommu = container.addressSpace === 'memory' ? null : vm.viommu;
+  // Whether there is a vIOMMU decides whether anything of this can happen.
+  const { behindViommu } = first;
+  const seesMemory = container.addressSpace === 'memory' || first.descriptor.guestDomain === 'identity';
+  const trackingStart =
+    seesMemory && !vm.hasSeveralBackends ? () => readTrackingStart(container, viommu, host, sections) : null;
+  if (!behindViommu.known) {
+    return { ...container, trackingStart, transitions: [{ from: 'dma', to: 'blocking', cost: behindViommu }] };
+  }
   return {
     ...container,
+    trackingStart,
     transitions: viommu && isBoundable(viommu) ? transitionsOf(first, container, viommu, host, sections) : [],
   };
 }

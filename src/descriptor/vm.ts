@@ -9,6 +9,8 @@ export interface VirtualMachine {
   readonly onlyMigratable: Truth;
   /** Boot RAM, QEMU's `ram_size`. */
   readonly memory: Fact<bigint>;
+  /** Whether RAM is made of several backends, each of which VFIO maps by itself. */
+  readonly hasSeveralBackends: boolean;
   readonly hasViommu: Truth;
   readonly viommu: Viommu | null;
   readonly defaultBusBypassesIommu: Truth;
@@ -39,6 +41,7 @@ export function readVm({ vm, closed = true }: Descriptor, qemu: Fact<Version>): 
   return {
     onlyMigratable: flag('/vm/onlyMigratable', vm.onlyMigratable, 'QEMU'),
     memory: read('/vm/memory', parseSize(vm.memory) as bigint, 'given'),
+    hasSeveralBackends: (vm.memoryBackends?.length ?? 1) > 1,
     hasViommu: readHasViommu(vm, closed),
     viommu: vm.viommu ? readViommu(vm.viommu, vm.machine, qemu) : null,
     defaultBusBypassesIommu: flag('/vm/defaultBusBypassIommu', vm.defaultBusBypassIommu, 'machine type'),

@@ -6,6 +6,7 @@ import { vfioNoMigrationSupport } from './vfio-no-migration-support.ts';
 import { vfioP2p } from './vfio-p2p.ts';
 import { vfioProtocolV1 } from './vfio-protocol-v1.ts';
 import { vfioRamLimit } from './vfio-ram-limit.ts';
+import { vfioTrackingStart } from './vfio-tracking-start.ts';
 import { vfioUnmap } from './vfio-unmap.ts';
 import { vfioUntrackedDma } from './vfio-untracked-dma.ts';
 import { vfioViommu } from './vfio-viommu.ts';
@@ -32,6 +33,7 @@ export const deviceRules: readonly DeviceRule[] = [
   vfioDirtyTracking,
   vfioP2p,
   vfioViommu,
+  vfioTrackingStart,
   vfioUntrackedDma,
   vfioUnmap,
   viommuStaleMappings,

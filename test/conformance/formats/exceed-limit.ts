@@ -98,6 +98,7 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     limit: constant(null),
     tracksDirtyPages: () => constant(given.container_dirty_pages_supported),
     ramLimit: constant(limit),
+    trackingStart: null,
     transitions: [],
   };
   const vm = readVm({ vm: { memory: given.ram_size, vfio: [] }, source: {} }, host.qemuVersion);

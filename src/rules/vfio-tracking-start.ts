@@ -1,0 +1,35 @@
+import { choose, map, no } from '../descriptor/fact.ts';
+import { errors } from '../simulator/index.ts';
+import { type Case, type DeviceHere, deviceRule } from './rule.ts';
+
+/** The device or the IOMMU starts to track whatever is mapped, as far as is known before their drivers are asked. */
+const holds: Case<DeviceHere>['holds'] = ({ container: { tracker, trackingStart } }) =>
+  trackingStart
+    ? choose(tracker, (who) => (who === 'type1' ? map(trackingStart(), ({ failure }) => failure !== undefined) : no))
+    : no;
+
+/**
+ * Type1 keeps a bitmap of each mapping and takes none of 2^31 pages, so that one section of RAM or one DIMM of 8 TiB
+ * keeps tracking from starting, and the migration fails as it begins. QEMU’s own limit looks at boot RAM only.
+ */
+export const vfioTrackingStart = deviceRule({
+  id: 'vfio-tracking-start',
+  title: 'Dirty tracking cannot start',
+  layer: 'kernel',
+  behaviour: 'trackingStartFailure',
+  effect: 'migration-failure',
+  cases: {
+    reported: { message: null, once: true, holds },
+    'fails-migration': {
+      message: 'vfio: Could not start dirty page tracking - Failed to set dirty tracking flag 0x1: {strerror}',
+      parameters: () => ({ strerror: errors.EINVAL.text }),
+      once: true,
+      holds,
+    },
+  },
+  liftedBy: ['less-memory', 'iommufd', 'other-driver', 'other-destination', 'unplug-for-migration'],
+  source: {
+    confidence: 'confirmed',
+    read: ['vfio_listener_log_global_start, 10.2.2', 'Linux 7.1.8 type1', '10.0.13 and 11.1.3 run'],
+  },
+});
