@@ -8,7 +8,7 @@ export function summarize(verdict: Verdict, deciding: readonly Finding[], findin
     case 'allowed':
       return 'Nothing that was checked refuses this migration.';
     case 'unknown':
-      return `Cannot say without ${[...open].join(', ')}.`;
+      return `Cannot say without ${some([...open])}.`;
     case 'risky':
       return `QEMU accepts the migration, but: ${reasons(deciding)}.`;
     case 'unsafe':
@@ -26,9 +26,16 @@ function reasons(deciding: readonly Finding[]): string {
   return `${words(first)}${others.length > 0 ? ` (and ${others.length} more)` : ''}`;
 }
 
+/** The first three. */
+const some = (pointers: readonly string[]): string =>
+  pointers.length > 3
+    ? `${pointers.slice(0, 3).join(', ')} and ${pointers.length - 3} more facts`
+    : pointers.join(', ');
+
 /** What the finding says: its title, the device, and QEMU's own words where it has any. */
-function words({ rule, device, messages }: Finding): string {
+function words({ rule, device, host, messages }: Finding): string {
   const said = messages.start ?? messages.queryMigrate ?? messages.migrate;
-  const about = device === undefined ? rule.title : `${rule.title} (${device})`;
+  const where = [...(device === undefined ? [] : [device]), ...(host === 'destination' ? ['on the destination'] : [])];
+  const about = where.length === 0 ? rule.title : `${rule.title} (${where.join(' ')})`;
   return said === undefined ? about : `${about}: "${said}"`;
 }

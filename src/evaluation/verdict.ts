@@ -47,7 +47,7 @@ export function settledVerdict(findings: readonly Finding[]): KnownVerdict | nul
 export function decisive(findings: readonly Finding[], verdict: KnownVerdict): Finding[] {
   if (verdict === 'allowed') return [];
   const severe = findings.filter((finding) => severity(finding) === verdict);
-  const fired = severe.filter(({ outcome }) => outcome === 'fires');
+  const fired = severe.filter(({ outcome, shadowedBy }) => outcome === 'fires' && shadowedBy === undefined);
   return fired.length > 0 ? fired : severe.filter(({ outcome }) => outcome === 'unknown');
 }
 

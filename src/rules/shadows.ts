@@ -9,12 +9,13 @@ export function withShadows(findings: readonly Finding[]): Finding[] {
   const inRealize = refusals.filter(({ outsideRealize }) => !outsideRealize);
   const startFailure = [...inRealize, ...refusals].find(({ effect }) => effect === 'start-failure');
   const stop = (finding: Finding): Finding | undefined => {
+    if (startFailure && finding !== startFailure) {
+      const isSaidBefore = finding.effect === 'warning' && isBefore(findings, finding, startFailure);
+      return isSaidBefore ? undefined : startFailure;
+    }
     const first = finding.outsideRealize ? undefined : inRealize.find(({ device }) => device === finding.device);
     if (first && first !== finding && isBefore(findings, first, finding)) return first;
-    if (!isRefusal(finding) && finding.effect !== 'warning') return refusals[0];
-    if (!startFailure || finding === startFailure) return undefined;
-    const isSaidBefore = finding.effect === 'warning' && isBefore(findings, finding, startFailure);
-    return isSaidBefore ? undefined : startFailure;
+    return isRefusal(finding) || finding.effect === 'warning' ? undefined : refusals[0];
   };
   return findings.map((finding) => {
     const shadow = stop(finding);

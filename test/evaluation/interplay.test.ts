@@ -58,6 +58,15 @@ describe('what is read where', () => {
     expect(evaluate(descriptorWith(given)).findings.filter(({ rule }) => rule === 'vfio-viommu')).toHaveLength(1);
   });
 
+  it('a start failure alone decides, whatever else stands in its shadow', () => {
+    const given = { ...devices({ dmaLogging: false }, {}), '/vm/viommu': intel48, '/vm/vfio/1/enableMigration': 'on' };
+    const decision = evaluate(descriptorWith(given));
+    expect(decision.because).toEqual(['start-failure']);
+    expect(decision.summary).toBe(
+      `QEMU refuses: The device sits behind a vIOMMU (d1): "vfio 0000:3b:00.1: ${behindViommu(1)}".`,
+    );
+  });
+
   it('a start failure leaves nothing else to read', () => {
     const given = { ...devices({ dmaLogging: false }, { protocol: 'none' }), '/vm/vfio/1/enableMigration': 'on' };
     expect(said(given, 'start')).toEqual([
