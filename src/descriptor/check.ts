@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { parseVersion } from '../platform/version.ts';
-import { ADDRESS_MAX, firstOverlap, lastByte, type MappingRun, totalBytes } from '../simulator/index.ts';
+import { firstOverlap, lastByte, type MappingRun, totalBytes } from '../simulator/index.ts';
 import { member, type Pointer } from './pointer.ts';
 import { parseSize, type Size } from './quantities.ts';
 import type { Descriptor, HostDescriptor, VfioDescriptor } from './schema.ts';
@@ -57,14 +57,19 @@ function* checkVm({ vm }: Descriptor): Generator<Fault> {
     if (device.iommufdObject !== undefined && device.backend !== 'iommufd') {
       yield { pointer: `${pointer}/iommufdObject`, detail: 'only a device of backend "iommufd" has an iommufd object' };
     }
-    mapped += yield* checkMappings(`${pointer}/mappings`, device);
+    mapped += yield* checkMappings(`${pointer}/mappings`, device, vm.viommu?.addressWidth ?? 64);
   }
   if (mapped > MAPPED_MAX)
     yield { pointer: '/vm/vfio', detail: `mappings total ${mapped} bytes; at most ${MAPPED_MAX}` };
 }
 
 /** Faults of a device's mappings; returns the bytes they total. */
-function* checkMappings(pointer: Pointer, { mappings = [] }: VfioDescriptor): Generator<Fault, bigint> {
+function* checkMappings(
+  pointer: Pointer,
+  { mappings = [] }: VfioDescriptor,
+  addressWidth: number,
+): Generator<Fault, bigint> {
+  const last = (1n << BigInt(addressWidth)) - 1n;
   const runs: (MappingRun & { readonly index: number })[] = [];
   for (const [index, { iova, pageSize, count, gpa }] of mappings.entries()) {
     const size = parseSize(pageSize);
@@ -75,7 +80,7 @@ function* checkMappings(pointer: Pointer, { mappings = [] }: VfioDescriptor): Ge
     }
     const run = { index, iova: BigInt(iova), size, count: BigInt(count) };
     if (run.iova % size !== 0n) yield { pointer: `${place}/iova`, detail: 'not aligned to pageSize' };
-    else if (lastByte(run) > ADDRESS_MAX) yield { pointer: `${place}/count`, detail: 'reaches past 2^64 - 1' };
+    else if (lastByte(run) > last) yield { pointer: `${place}/count`, detail: `reaches past 2^${addressWidth} - 1` };
     else runs.push(run);
     if (gpa !== undefined && BigInt(gpa) % size !== 0n)
       yield { pointer: `${place}/gpa`, detail: 'not aligned to pageSize' };

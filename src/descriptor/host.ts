@@ -2,7 +2,7 @@ import { type KernelAbility, kernelHas } from '../platform/kernel.ts';
 import { isAtLeast, parseVersion, type Version } from '../platform/version.ts';
 import { NEWEST_QEMU, qemuBehaviours } from '../platform/qemu.ts';
 import { type BehaviourName, type Behaviours, behaviourValues, TYPE1_BITMAP_MAX } from '../simulator/index.ts';
-import { type Fact, lacking, map, read, type Truth } from './fact.ts';
+import { constant, type Fact, lacking, map, read, type Truth } from './fact.ts';
 import type { Pointer } from './pointer.ts';
 import { parseSize } from './quantities.ts';
 import type { HostDescriptor } from './schema.ts';
@@ -29,6 +29,8 @@ export interface Host {
   readonly trackingPageSize: Fact<bigint>;
   /** Whether /dev/vfio/vfio is iommufd's emulation, which tracks nothing. */
   readonly type1EmulatedByIommufd: Truth;
+  /** Whether the kernel's type1 can track dirty pages; any that is not given is taken to be recent enough. */
+  readonly type1TracksDirtyPages: Truth;
   /** Mappings that a type1 container may hold. */
   readonly dmaEntryLimit: number;
   /** Bytes that QEMU may lock, inclusive; `null` where unlimited or not given. */
@@ -69,6 +71,7 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
       host.type1?.emulatedByIommufd === undefined
         ? read(at('type1/emulatedByIommufd'), false, 'default', 'a host with type1')
         : read(at('type1/emulatedByIommufd'), host.type1.emulatedByIommufd, 'given'),
+    type1TracksDirtyPages: kernel.known ? ability(kernel, 'dirtyPages') : constant(true),
     dmaEntryLimit: host.type1?.dmaEntryLimit ?? DMA_ENTRY_LIMIT,
     memlockLimit:
       host.memlockLimit === undefined || host.memlockLimit === 'unlimited' ? null : parseSize(host.memlockLimit),
@@ -94,7 +97,8 @@ function readQemu(side: Side, host: HostDescriptor, version: Fact<Version>): Qem
     const override = overrides?.[name];
     if (override !== undefined) return read(pointer, override, 'given');
     if (!version.known) return version;
-    return known ? read(pointer, known[name], origin, basis) : lacking(pointer);
+    // Of a QEMU older than any that was studied no more is known than of one that was not named.
+    return known ? read(pointer, known[name], origin, basis) : lacking(`/${side}/qemu`);
   };
   return Object.fromEntries(behaviourNames.map((name) => [name, behaviour(name)])) as unknown as Qemu;
 }

@@ -16,6 +16,9 @@ export interface SimulatedContainer {
 /** What of a {@link Machine} is the same whatever is mapped and tracked. */
 export type StillMachine = Omit<Machine, 'tracking' | 'mappings' | 'sections'>;
 
+/** Bytes that a process can address on x86-64: no allocator grants more. */
+const USER_ADDRESS_SPACE = 1n << 47n;
+
 /** The simulator's machine for a container behind `viommu`, or in system memory where that is `null`. */
 export function readMachine(container: SimulatedContainer, viommu: Viommu | null, host: Host): Fact<StillMachine> {
   const { domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap } = host.qemu;
@@ -38,7 +41,7 @@ export function readMachine(container: SimulatedContainer, viommu: Viommu | null
       trackingHwpts: known.tracker === 'iommu' ? 1 : 0,
       pageSize: known.pageSize,
       maxDirtyBitmapSize: known.maxDirtyBitmapSize,
-      allocatable: host.memory,
+      allocatable: host.memory ?? USER_ADDRESS_SPACE,
     },
   }));
 }

@@ -53,7 +53,7 @@ const questions: Readonly<Record<string, Question>> = {
   ...Object.fromEntries(
     Object.entries(behaviourValues).map(([name, values]) => [
       `/*/behaviours/${name}`,
-      { values, obtain: 'the distribution’s patches; GET /v1/platforms lists what each value means' },
+      { values, obtain: 'the patches that the QEMU package carries' },
     ]),
   ),
 };

@@ -1,6 +1,7 @@
 import { parseMachineType } from '../platform/machine.ts';
 import { isAtLeast, type Version } from '../platform/version.ts';
 import {
+  type Dimm,
   type MachineMemory,
   type MemorySection,
   pcLayout,
@@ -10,6 +11,7 @@ import {
   virtSections,
   vfioRange,
   larger,
+  smaller,
 } from '../simulator/index.ts';
 import { type Fact, lacking, map, read } from './fact.ts';
 import { parseSize, type Size } from './quantities.ts';
@@ -30,18 +32,17 @@ const AMD_HOLE_SINCE = '7.1';
 /** What a PC lays out below 1 MiB it lays out in no less than this. */
 const LEAST_PC_MEMORY = 2n << 20n;
 
-/** The end of the address space, exclusive. */
-const TOP = 1n << 64n;
+/** Bytes that a guest can address: no vCPU has more than 52 physical address bits. */
+const ADDRESSABLE = 1n << 52n;
 
 /** Reads where the VM's memory lies, in whole host pages of `pageSize` bytes. */
 export function readSections({ vm }: Descriptor, qemu: Fact<Version>, pageSize: bigint): Fact<Sections> {
   const type = vm.machine === undefined ? undefined : parseMachineType(vm.machine);
   if (!type) return lacking('/vm/machine');
   const { board } = type;
-  const memory = memoryOf(vm);
-  const dimms = dimmsOf(vm).map((size) => ({ size }));
+  const { memory, dimms, isCut } = memoryOf(vm);
   const machine = read('/vm/machine', vm.machine, 'given');
-  if (board === 'virt') return map(machine, () => mapped(virtSections(virtLayout(memory), dimms), pageSize));
+  if (board === 'virt') return map(machine, () => mapped(virtSections(virtLayout(memory), dimms), pageSize, isCut));
   const { version: own } = type;
   const version = own === 'newest' ? qemu : map(machine, () => own);
   return map(version, (machineVersion) => {
@@ -55,7 +56,7 @@ export function readSections({ vm }: Descriptor, qemu: Fact<Version>, pageSize: 
       gigabyteAlign: true,
       pciHole64Size: PCI_HOLE64[board],
     });
-    return mapped(pcSections(layout, { stage: 'booted', vga: 'none' }, dimms), pageSize);
+    return mapped(pcSections(layout, { stage: 'booted', vga: 'none' }, dimms), pageSize, isCut);
   });
 }
 
@@ -64,22 +65,25 @@ const bytes = (size: Size): bigint => parseSize(size) as bigint;
 const dimmsOf = ({ hotplugged = [] }: Descriptor['vm']): bigint[] =>
   hotplugged.filter(({ model }) => model === 'dimm').map(({ size }) => bytes(size));
 
-/** The memory of the machine, with room for what is plugged into it. */
-function memoryOf(vm: Descriptor['vm']): MachineMemory {
-  const ramSize = larger(bytes(vm.memory), LEAST_PC_MEMORY);
-  const dimms = dimmsOf(vm);
-  const plugged = dimms.reduce((sum, size) => sum + size, ramSize);
-  return {
-    ramSize,
-    maxRamSize: larger(plugged, vm.maxMemory === undefined ? 0n : bytes(vm.maxMemory)),
+/** The memory of the machine, with room for what is plugged into it; cut to what a guest can address. */
+function memoryOf(vm: Descriptor['vm']): { memory: MachineMemory; dimms: readonly Dimm[]; isCut: boolean } {
+  const given = larger(bytes(vm.memory), LEAST_PC_MEMORY);
+  const plugged = dimmsOf(vm).reduce((sum, size) => sum + size, given);
+  const maximum = larger(plugged, vm.maxMemory === undefined ? 0n : bytes(vm.maxMemory));
+  const isCut = plugged > ADDRESSABLE;
+  const dimms = isCut ? [] : dimmsOf(vm).map((size) => ({ size }));
+  const memory = {
+    ramSize: smaller(given, ADDRESSABLE),
+    maxRamSize: smaller(maximum, ADDRESSABLE),
     slots: Math.max(vm.slots ?? 0, dimms.length),
   };
+  return { memory, dimms, isCut };
 }
 
 /** What VFIO maps of each section: whole host pages. */
-function mapped({ sections, assumptions }: VfioSections, pageSize: bigint): Sections {
+function mapped({ sections, assumptions }: VfioSections, pageSize: bigint, isCut: boolean): Sections {
   const ranges = sections.flatMap((section) => {
-    const range = section.gpa + section.size <= TOP ? vfioRange(section, pageSize) : undefined;
+    const range = vfioRange(section, pageSize);
     if (!range) return [];
     const { readOnly, ramAddress, gpa } = section;
     const offset = range.iova - gpa;
@@ -92,5 +96,6 @@ function mapped({ sections, assumptions }: VfioSections, pageSize: bigint): Sect
       },
     ];
   });
-  return { sections: ranges, assumptions: [...assumptions, 'The VM is taken to have no VGA adapter.'] };
+  const cut = isCut ? ['A guest addresses no more than 4 PiB: its memory is taken to be that, without DIMMs.'] : [];
+  return { sections: ranges, assumptions: [...assumptions, 'The VM is taken to have no VGA adapter.', ...cut] };
 }

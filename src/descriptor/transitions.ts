@@ -55,8 +55,7 @@ export function transitionsOf(
     to,
     cost: choose(from === 'identity' ? sections() : NO_SECTIONS, ({ sections: mapped, assumptions }) =>
       map(readMachine(container, viommu, host), (still) => {
-        const mappings = readMappings(device.descriptor.mappings ?? []);
-        const machine: Machine = { ...still, tracking: 'migration', mappings, sections: mapped };
+        const machine: Machine = { ...still, tracking: 'migration', mappings: [], sections: mapped };
         const cost = costOf(machine, device, host, from, to);
         return { ...cost, assumptions: [...assumptions, ...cost.assumptions] };
       }),
@@ -64,9 +63,12 @@ export function transitionsOf(
   }));
 }
 
-/** Costs that rest on no given mapping, by everything they rest on: the same few for a whole fleet. */
+/** Costs by everything they rest on: the same few for a whole fleet. */
 const known = new Map<string, TransitionCost>();
 const KNOWN_MAX = 1024;
+
+/** Those that rest on the mappings of one descriptor, which is judged again and again while facts are missing. */
+const knownOf = new WeakMap<object, Map<string, TransitionCost>>();
 
 function costOf(
   machine: Machine,
@@ -75,17 +77,25 @@ function costOf(
   from: Domain,
   to: Domain,
 ): TransitionCost {
-  if (from === 'dma' && descriptor.mappings !== undefined) {
-    const trace = switchDomain(machine, from, to);
-    return { strategy: trace.strategy, figures: figuresOf(trace), assumptions: [] };
-  }
-  const key = JSON.stringify([machine, from, to, dmaEntryLimit], (_key, value: unknown) =>
+  const mappings = from === 'dma' ? descriptor.mappings : undefined;
+  const costs = mappings ? (knownOf.get(mappings) ?? new Map<string, TransitionCost>()) : known;
+  if (mappings) knownOf.set(mappings, costs);
+  const key = JSON.stringify([{ ...machine, mappings: [] }, from, to, dmaEntryLimit], (_key, value: unknown) =>
     typeof value === 'bigint' ? value.toString(16) : value,
   );
-  const cost = known.get(key) ?? boundedCost(machine, from, to, dmaEntryLimit);
-  if (known.size >= KNOWN_MAX) known.clear();
-  known.set(key, cost);
+  const cost =
+    costs.get(key) ??
+    (mappings
+      ? exactCost({ ...machine, mappings: readMappings(mappings) }, from, to)
+      : boundedCost(machine, from, to, dmaEntryLimit));
+  if (costs.size >= KNOWN_MAX) costs.clear();
+  costs.set(key, cost);
   return cost;
+}
+
+function exactCost(machine: Machine, from: Domain, to: Domain): TransitionCost {
+  const trace = switchDomain(machine, from, to);
+  return { strategy: trace.strategy, figures: figuresOf(trace), assumptions: [] };
 }
 
 function boundedCost(machine: Machine, from: Domain, to: Domain, dmaEntryLimit: number): TransitionCost {

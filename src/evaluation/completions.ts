@@ -5,7 +5,7 @@ import type { Finding } from '../rules/finding.ts';
 import { findingsOf } from './findings.ts';
 import { type KnownVerdict, settledVerdict, verdicts } from './verdict.ts';
 
-/** What the searches of one request may spend together: judging one device on one host costs 1. */
+/** What the searches of one request may spend together: judging one device, or one run of mappings, on one host costs 1. */
 export class Budget {
   #left: number;
 
@@ -15,7 +15,8 @@ export class Budget {
 
   /** Whether `descriptor` may still be judged; if so, that is paid for. */
   spend({ vm, destination }: Descriptor): boolean {
-    this.#left -= Math.max(vm.vfio.length, 1) * (destination ? 2 : 1);
+    const cost = vm.vfio.reduce((sum, { mappings = [] }) => sum + 1 + mappings.length, 0);
+    this.#left -= Math.max(cost, 1) * (destination ? 2 : 1);
     return this.#left >= 0;
   }
 

@@ -14,10 +14,14 @@ const PIECES_A_MAPPING = 104;
 /** Steps that `events` may come to at most, without running them: they grow with runs of mappings, not with mappings. */
 export function expansionOf({ viommu, mappings, sections }: Machine, events: readonly EventDescriptor[]): number {
   let runs = runsOf(viommu, mappings);
+  let plugged = sections.length;
   let steps = 0;
   for (const event of events) {
     if ('mappings' in event && event.mappings) runs += runsOf(viommu, readMappings(event.mappings));
-    steps += PIECES + runs * STEPS_A_RUN + sections.length * 2;
+    // An unmap may leave both ends of a run, a plug adds a section.
+    if (event.type === 'unmap' || event.type === 'invalidate-pages') runs++;
+    if (event.type === 'plug') plugged++;
+    steps += PIECES + runs * STEPS_A_RUN + plugged * 2;
   }
   return steps;
 }

@@ -44,6 +44,8 @@ export function simulateRequest(request: SimulationRequest): Simulated {
   const running = opened.flatMap(({ container, start }) =>
     start.known ? [{ container, ...start.value, steps: [] as Step[] }] : [],
   );
+  const idle = [...withoutViommu(running, events)];
+  if (idle.length > 0) return { faults: idle };
   const needed = running.reduce(
     (sum, { machine, container }) => sum + expansionOf(machine, eventsFor(container, events)),
     0,
@@ -64,12 +66,14 @@ interface Running {
 
 function run(running: readonly Running[], events: readonly EventDescriptor[], limit: number): Simulated {
   const listed: TraceStep[] = [];
+  let count = 0;
   for (const [index, event] of events.entries()) {
     for (const { container, state, steps } of running) {
       if (!concerns(event, container)) continue;
       try {
         for (const step of react(state, guestEventOf(event))) {
           steps.push(step);
+          if (++count > STEPS_MAX) return { faults: [tooMany(index, count)] };
           if (listed.length < limit) listed.push(traced(step, index, container.id));
         }
       } catch (error) {
@@ -89,6 +93,36 @@ function run(running: readonly Running[], events: readonly EventDescriptor[], li
     },
   };
 }
+
+/** What only a vIOMMU hears of. */
+const OF_VIOMMU: readonly EventDescriptor['type'][] = [
+  'map',
+  'unmap',
+  'switch',
+  'attach',
+  'invalidate',
+  'invalidate-pages',
+  'translation',
+  'driver-detach',
+];
+
+/** Events that would come to nothing since there is no vIOMMU: said, not passed over. */
+function* withoutViommu(running: readonly Running[], events: readonly EventDescriptor[]): Generator<Fault> {
+  for (const [index, event] of events.entries()) {
+    if (!OF_VIOMMU.includes(event.type)) continue;
+    if (running.every(({ machine, container }) => !concerns(event, container) || machine.viommu.model === 'none')) {
+      yield {
+        pointer: `/events/${index}/type`,
+        detail: 'happens behind a vIOMMU, and no device that it concerns is behind one',
+      };
+    }
+  }
+}
+
+const tooMany = (event: number, steps: number): Fault => ({
+  pointer: `/events/${event}`,
+  detail: `comes to more than ${steps - 1} steps`,
+});
 
 /** An event that names no device concerns all. */
 const concerns = (event: EventDescriptor, { devices }: Container): boolean =>

@@ -7,12 +7,6 @@ const kernelSince = {
   dirtyPages: '5.8',
   /** A type1 container can be unmapped whole, and its virtual addresses exchanged. */
   unmapAll: '5.12',
-  /** Variant drivers speak migration protocol v2. */
-  migrationV2: '5.18',
-  /** Devices can be asked to log the DMA writes they do. */
-  dmaLogging: '6.1',
-  /** /dev/iommu. */
-  iommufd: '6.2',
   /** An iommufd HWPT can track dirty pages, where the IOMMU can. */
   hwptDirtyTracking: '6.7',
   /** An exchange of virtual addresses is refused where an mdev shares the container. */
@@ -41,5 +35,5 @@ export function kernelAbilities(version: Version): KernelAbilities {
   };
 }
 
-/** A release each side of every ability, ascending: what an unknown kernel may be. */
-export const kernelReleases: readonly Release[] = ['5.15', '6.1', '6.6', '6.7', '7.1'];
+/** Releases that differ in what the rules ask of them, ascending: what an unknown kernel may be. */
+export const kernelReleases: readonly Release[] = ['6.6', kernelSince.hwptDirtyTracking];

@@ -120,11 +120,11 @@ const bodies: readonly Case[] = [
     'overlaps another mapping',
   ],
   [
-    'a mapping past the last address',
+    'a mapping past the last address of 48 bits',
     having('/vm/vfio/0/mappings', [{ iova: '0xfffffffffffff000', pageSize: '4KiB', count: 2 }]),
     400,
     '/vm/vfio/0/mappings/0/count',
-    'reaches past 2^64 - 1',
+    'reaches past 2^48 - 1',
   ],
   [
     'an IOVA of 65 bits',

@@ -20,6 +20,16 @@ describe('an answer names what it does not judge', () => {
     ['a confidential guest', { '/vm/confidential': 'tdx' }, 'confidential computing (tdx)'],
     ['what was seen of a running VM', { '/vm/runtime': { dumping: true } }, 'what the running VM was seen to do'],
     [
+      'a backend that QEMU does not have',
+      { '/source/qemu': '8.2', '/vm/vfio/0/backend': 'iommufd' },
+      'device dev0: this QEMU has no iommufd backend',
+    ],
+    [
+      'an amd-iommu',
+      { '/vm/viommu': { model: 'amd' } },
+      'whether this amd-iommu takes VFIO devices and can itself be migrated',
+    ],
+    [
       'another vIOMMU',
       { '/vm/viommu': { model: 'virtio' } },
       'what virtio vIOMMUs unmap when the guest switches domain',

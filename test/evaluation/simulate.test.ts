@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { withValueAt } from '../../src/descriptor/pointer.ts';
 import type { SimulationRequest } from '../../src/descriptor/simulation.ts';
 import { simulateRequest, STEPS_MAX } from '../../src/evaluation/simulate.ts';
+import { expansionOf } from '../../src/evaluation/expansion.ts';
 import type { Trace } from '../../src/evaluation/trace.ts';
 import { simulationExamples } from '../../src/http/examples.ts';
+import type { Machine } from '../../src/simulator/index.ts';
 
 const behind = simulationExamples['domain-switch-by-step']?.request as SimulationRequest;
 
@@ -128,5 +130,58 @@ describe('a simulation is refused', () => {
       pointer: '/events',
       detail: expect.stringMatching(new RegExp(`^may come to \\d+ steps; at most ${STEPS_MAX}$`)),
     });
+  });
+});
+
+describe('the estimate that a request is refused by', () => {
+  it.each<[string, readonly object[]]>([
+    [
+      'sections that are plugged',
+      Array.from({ length: 60 }, (_, i) => ({
+        type: 'plug',
+        gpa: `0x${(0x200000000 + i * 0x10000000).toString(16)}`,
+        size: '1MiB',
+      })),
+    ],
+    [
+      'runs that unmaps cut',
+      Array.from({ length: 60 }, (_, i) => ({
+        type: 'unmap',
+        iova: `0x${(0x100001000 + i * 0x4000).toString(16)}`,
+        size: '0x1000',
+      })),
+    ],
+  ])('is no less than what happens, with %s', (_name, events) => {
+    const all = [
+      track,
+      ...events,
+      ...events.flatMap(() => [{ type: 'sync' }, { type: 'switch', to: 'identity' }, { type: 'switch', to: 'dma' }]),
+    ];
+    const given = request({
+      '/vm/vfio/0/mappings': [{ iova: '0x100000000', pageSize: '4KiB', count: 1000 }],
+      '/source/qemu': '11.1.3',
+      '/events': all,
+    });
+    const simulated = simulateRequest(given);
+    if ('faults' in simulated) throw new Error(JSON.stringify(simulated.faults));
+    const machine = {
+      viommu: { model: 'intel' },
+      mappings: [{}],
+      sections: Array.from({ length: 7 }),
+    } as unknown as Machine;
+    expect(expansionOf(machine, given.events)).toBeGreaterThanOrEqual(simulated.trace.steps);
+  });
+});
+
+describe('what happens behind a vIOMMU', () => {
+  it.each(['map', 'unmap', 'switch', 'translation'])('is refused where there is none: %s', (type) => {
+    const event = {
+      map: { mappings: [] },
+      unmap: { iova: '0x0', size: '0x1000' },
+      switch: { to: 'dma' },
+      translation: { on: true },
+    }[type];
+    const simulated = simulateRequest(request({ '/vm/viommu': null, '/events': [{ type, ...event }] }));
+    expect('faults' in simulated && simulated.faults.map(({ pointer }) => pointer)).toEqual(['/events/0/type']);
   });
 });

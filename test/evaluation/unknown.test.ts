@@ -50,6 +50,18 @@ describe('an unknown verdict', () => {
       because: ['missing-facts'],
       possible: ['allowed', 'blocked'],
     },
+    {
+      name: 'the VM is not described whole: there may be a vIOMMU',
+      given: {
+        '/closed': false,
+        '/source/qemu': '11.1.3',
+        '/vm/vfio/0/enableMigration': 'on',
+        '/source/devices/dev0/dmaLogging': false,
+      },
+      verdict: 'unknown',
+      because: ['missing-facts'],
+      possible: ['allowed', 'risky'],
+    },
     { name: 'all is known', given: {}, verdict: 'allowed', because: [] },
   ])('$name', ({ given, verdict, because, possible }) => {
     const decision = evaluate(descriptorWith(given));
@@ -70,7 +82,7 @@ describe('an unknown verdict', () => {
     expect(unknowns).toEqual([
       {
         pointer: '/source/devices/dev0/dmaLogging',
-        neededBy: ['vfio-dirty-tracking', 'vfio-untracked-dma'],
+        neededBy: ['vfio-dirty-tracking', 'vfio-tracking-start', 'vfio-untracked-dma'],
         obtain: 'ioctl VFIO_DEVICE_FEATURE on the device, PROBE of VFIO_DEVICE_FEATURE_DMA_LOGGING_START',
         decides: { true: 'allowed', false: 'blocked' },
       },
