@@ -198,8 +198,8 @@ export class MappingRuns implements Iterable<MappingRun> {
   #moveGap(to: number): void {
     const columns = this.#columns;
     const width = this.#behind - this.#gap;
-    if (to < this.#gap) copyRuns(columns, to, this.#gap, columns, to + width);
-    else copyRuns(columns, this.#behind, to + width, columns, this.#gap);
+    if (width > 0 && to < this.#gap) copyRuns(columns, to, this.#gap, columns, to + width);
+    if (width > 0 && to > this.#gap) copyRuns(columns, this.#behind, to + width, columns, this.#gap);
     this.#gap = to;
     this.#behind = to + width;
   }

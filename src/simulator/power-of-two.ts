@@ -47,7 +47,7 @@ export function* powerOfTwoPieces(start: bigint, end: bigint, addressBits: numbe
 const PAGE_BITS = 12;
 const PAGE = 1n << BigInt(PAGE_BITS);
 
-/** What a block of each order has, 0 to 52. */
+/** Pages, and bytes, of a block of each order from 0 to 52: a table, since `2 ** order` costs more than all the rest. */
 export const BLOCK_PAGES: readonly number[] = Array.from({ length: 53 }, (_, order) => 2 ** order);
 const BLOCK_BYTES: readonly bigint[] = BLOCK_PAGES.map((pages) => BigInt(pages) * PAGE);
 

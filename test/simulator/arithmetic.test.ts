@@ -95,4 +95,31 @@ describe('power-of-two pieces', () => {
       }),
     );
   });
+
+  it('of whole pages are counted in pages, to the same blocks', () => {
+    const page = fc.bigInt({ min: 0n, max: (1n << 52n) - 1n });
+    fc.assert(
+      fc.property(page, page, fc.nat(51), fc.constantFrom(39, 48, 64), (from, length, shift, bits) => {
+        const start = (from >> BigInt(shift)) << 12n;
+        // No more than 64 blocks of the widest.
+        const last = start + ((length >> BigInt(Math.max(shift, 58 - bits))) << 12n) + 4095n;
+        const end = last > MAX ? MAX : last;
+        let next = start;
+        for (const { iova, size } of powerOfTwoPieces(start, end, bits)) {
+          expect(iova).toBe(next);
+          expect(size).toBe(largestBlock(iova, end, bits));
+          next = iova + size;
+        }
+        expect(next).toBe(end + 1n);
+      }),
+    );
+  });
+
+  it.each([
+    ['all of 64 bits', 0n, MAX, 64, 1],
+    ['all but the first page of 64 bits', 0x1000n, MAX, 64, 52],
+    ['48 bits above the interrupt window', 0xfef0_0000n, (1n << 48n) - 1n, 48, 18],
+  ])('%s', (_name, start, end, bits, count) => {
+    expect([...powerOfTwoPieces(start, end, bits)]).toHaveLength(count);
+  });
 });

@@ -28,6 +28,24 @@ describe('MappingRuns', () => {
     expect(new MappingRuns([last]).take(0n, (1n << 64n) - 1n)).toEqual([last]);
   });
 
+  it('holds one mapping of everything', () => {
+    const all = run(0n, 1n << 64n, 1n);
+    const runs = new MappingRuns([all]);
+    expect(runs.cutBy(1n)).toBe(true);
+    expect([...new MappingRuns(runs)]).toEqual([all]);
+    expect(runs.take(5n, 5n)).toEqual([all]);
+    expect([...runs]).toEqual([]);
+  });
+
+  it('drains to the end where the caller breaks off', () => {
+    const runs = new MappingRuns([run(0n, 1n, 4n), run(10n, 1n, 4n), run(20n, 1n, 4n)]);
+    for (const drained of runs.drain(2n, 21n)) {
+      expect(drained).toEqual(run(2n, 1n, 2n));
+      break;
+    }
+    expect([...runs]).toEqual([run(0n, 1n, 2n), run(22n, 1n, 2n)]);
+  });
+
   it.each([
     [0x1000n, false],
     [0x1800n, true],
@@ -86,6 +104,81 @@ describe('MappingRuns is a list of single mappings', () => {
         const held = new MappingRuns(runs);
         expect(held.add(added)).toBe(!overlaps);
         expect(totalMappings(held)).toBe(totalMappings(runs) + (overlaps ? 0n : added.count));
+      }),
+    );
+  });
+
+  it('after any row of edits', () => {
+    const edits = fc.array(
+      fc.record({ how: fc.constantFrom('take', 'drain', 'add'), at: fc.nat(90), size: fc.nat(9) }),
+    );
+    fc.assert(
+      fc.property(disjoint, edits, (runs, row) => {
+        const held = new MappingRuns(runs);
+        let expected = singles(runs);
+        for (const { how, at, size } of row) {
+          const edit = run(BigInt(at), BigInt(size + 1), 1n, BigInt(at));
+          const last = edit.iova + edit.size - 1n;
+          const hit = expected.filter((each) => each.iova <= last && each.iova + each.size > edit.iova);
+          if (how !== 'add') {
+            expect(singles(how === 'take' ? held.take(edit.iova, last) : held.drain(edit.iova, last))).toEqual(hit);
+            expected = expected.filter((each) => !hit.includes(each));
+          } else if (held.add(edit)) {
+            expected = [...expected, edit].toSorted((a, b) => (a.iova < b.iova ? -1 : 1));
+          }
+          expect(singles(held)).toEqual(expected);
+        }
+      }),
+    );
+  });
+});
+
+describe('MappingRuns sorts', () => {
+  const bits = (max: number): fc.Arbitrary<bigint> =>
+    fc
+      .tuple(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), fc.integer({ min: 64 - max, max: 63 }))
+      .map(([value, shift]) => value >> BigInt(shift));
+  const runs = (unit: bigint): fc.Arbitrary<MappingRun[]> =>
+    fc
+      .array(fc.tuple(bits(50), bits(40), bits(10), fc.option(bits(64))), {
+        minLength: 200,
+        maxLength: 300,
+        size: 'max',
+      })
+      .map((parts) => {
+        let next = 0n;
+        const made: MappingRun[] = [];
+        for (const [gap, size, count, gpa] of parts) {
+          const each = run(next + gap * unit, (size + 1n) * unit, count + 1n, gpa ?? undefined);
+          next = each.iova + each.size * each.count;
+          if (next <= 1n << 64n) made.push(each);
+        }
+        return made;
+      });
+
+  it.each([
+    ['pages', 4096n],
+    ['bytes', 1n],
+  ])('runs of %s, wherever they lie in 64 bits', (_name, unit) => {
+    const shuffled = runs(unit).chain((ascending) =>
+      fc.tuple(
+        fc.constant(ascending),
+        fc.shuffledSubarray(ascending, { minLength: ascending.length, maxLength: ascending.length }),
+      ),
+    );
+    fc.assert(
+      fc.property(shuffled, ([ascending, given]) => {
+        expect([...new MappingRuns(given)]).toEqual(ascending);
+      }),
+    );
+  });
+
+  it('runs of which two overlap by a byte, and refuses them', () => {
+    fc.assert(
+      fc.property(runs(4096n), fc.nat(), (ascending, pick) => {
+        const one = ascending[pick % ascending.length] as MappingRun;
+        const overlapping = run(one.iova + one.size * one.count - 1n, 1n, 1n);
+        expect(() => new MappingRuns([overlapping, ...ascending.toReversed()])).toThrow(RangeError);
       }),
     );
   });
