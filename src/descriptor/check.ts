@@ -3,7 +3,7 @@ import { parseVersion } from '../platform/version.ts';
 import { firstOverlap, lastByte, type MappingRun, totalBytes } from '../simulator/index.ts';
 import { member, type Pointer } from './pointer.ts';
 import { parseSize, type Size } from './quantities.ts';
-import type { Descriptor, HostDescriptor, VfioDescriptor } from './schema.ts';
+import { type Descriptor, DEVICES_MAX, type HostDescriptor, type VfioDescriptor } from './schema.ts';
 
 /** Something wrong with a request: where, and what. */
 export interface Fault {
@@ -13,9 +13,6 @@ export interface Fault {
 
 /** The id of a device that was given none. */
 export const deviceId = (device: VfioDescriptor, index: number): string => device.id ?? `dev${index}`;
-
-/** Devices of a host that a descriptor may list: as many as a VM may have. */
-const DEVICES_MAX = 256;
 
 /** Bytes that the mappings of a descriptor may total, inclusive: more would not be exact in an answer's integers. */
 const MAPPED_MAX = BigInt(Number.MAX_SAFE_INTEGER);

@@ -1,7 +1,8 @@
 import type { Pointer } from './pointer.ts';
 
 /** Where a value comes from: the caller, the site, a default, other facts, or a table that ends before this version. */
-export type Origin = 'given' | 'site' | 'default' | 'derived' | 'extrapolated';
+export const origins = ['given', 'site', 'default', 'derived', 'extrapolated'] as const;
+export type Origin = (typeof origins)[number];
 
 /** One thing that was read to reach an answer. */
 export interface Reading {

@@ -1,4 +1,4 @@
-import { type KernelAbility, kernelHas } from '../platform/kernel.ts';
+import { DMA_ENTRY_LIMIT, type KernelAbility, kernelHas } from '../platform/kernel.ts';
 import { isAtLeast, parseVersion, type Version } from '../platform/version.ts';
 import { NEWEST_QEMU, qemuBehaviours } from '../platform/qemu.ts';
 import { type BehaviourName, type Behaviours, behaviourValues, TYPE1_BITMAP_MAX } from '../simulator/index.ts';
@@ -78,9 +78,6 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
     memory: host.memory === undefined ? null : parseSize(host.memory),
   };
 }
-
-/** Default of type1's module parameter `dma_entry_limit` (drivers/vfio/vfio_iommu_type1.c, 5.1 on). */
-const DMA_ENTRY_LIMIT = 65535;
 
 const ability = (kernel: Fact<Version>, name: KernelAbility): Truth =>
   map(kernel, (version) => kernelHas(version, name));

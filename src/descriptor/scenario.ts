@@ -19,7 +19,8 @@ export interface Scenario {
 }
 
 /** What a hazard may wait for. */
-export type GuestEvent = 'guest-unmap' | 'domain-switch' | 'reset' | 'hotplug' | 'dirty-rate';
+export const guestEvents = ['guest-unmap', 'domain-switch', 'reset', 'hotplug', 'dirty-rate'] as const;
+export type GuestEvent = (typeof guestEvents)[number];
 
 /** Reads `descriptor` for the host on `side`; a destination that is not given is like the source. */
 export function resolve(descriptor: Descriptor, side: Side): Scenario {

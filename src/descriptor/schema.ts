@@ -14,6 +14,9 @@ export const hexAddress = z
   .string()
   .regex(new RegExp(HEX_PATTERN))
   .meta({ id: 'Hex', title: 'a 64-bit hex string such as "0xfee00000"', examples: ['0xfef00000'] });
+/** VFIO devices that a VM may have, and that a host may list. */
+export const DEVICES_MAX = 256;
+
 export const name = z.string().min(1).max(256);
 const version = z
   .string()
@@ -120,7 +123,7 @@ export const vm = z
     confidential: z.enum(['none', 'sev', 'sev-es', 'sev-snp', 'tdx']).optional().describe('Default: none.'),
     viommu: viommu.nullable().optional().describe('Default: none.'),
     defaultBusBypassIommu: z.boolean().optional().describe('Default: false.'),
-    vfio: z.array(vfioDevice).max(256),
+    vfio: z.array(vfioDevice).max(DEVICES_MAX),
     otherDevices: z
       .array(
         z.strictObject({

@@ -1,5 +1,5 @@
-import { parseMachineType } from '../platform/machine.ts';
-import { isAtLeast, type Version } from '../platform/version.ts';
+import { avoidsAmdHole, PCI_HOLE64, parseMachineType } from '../platform/machine.ts';
+import type { Version } from '../platform/version.ts';
 import {
   type Dimm,
   type MachineMemory,
@@ -22,12 +22,6 @@ export interface Sections {
   readonly sections: readonly MemorySection[];
   readonly assumptions: readonly string[];
 }
-
-/** Default of the host bridge's `pci-hole64-size`. */
-const PCI_HOLE64 = { q35: 32n << 30n, i440fx: 2n << 30n };
-
-/** The machine version whose RAM first avoids AMD's HyperTransport region. */
-const AMD_HOLE_SINCE = '7.1';
 
 /** What a PC lays out below 1 MiB it lays out in no less than this. */
 const LEAST_PC_MEMORY = 2n << 20n;
@@ -52,7 +46,7 @@ export function readSections({ vm }: Descriptor, qemu: Fact<Version>, pageSize: 
       maxRamBelow4g: vm.maxRamBelow4g === undefined ? undefined : larger(bytes(vm.maxRamBelow4g), LEAST_PC_MEMORY),
       amdCpu: /amd/i.test(vm.cpu?.vendor ?? ''),
       physBits: vm.cpu?.physBits ?? 52,
-      enforceAmd1TbHole: machineVersion === 'unknown' || isAtLeast(machineVersion, AMD_HOLE_SINCE),
+      enforceAmd1TbHole: avoidsAmdHole(machineVersion),
       gigabyteAlign: true,
       pciHole64Size: PCI_HOLE64[board],
     });

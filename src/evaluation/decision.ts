@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { origins } from '../descriptor/fact.ts';
+import { guestEvents } from '../descriptor/scenario.ts';
+import { effects, layers } from '../rules/rule.ts';
 import { causes, verdicts } from './verdict.ts';
 
 /** The one source of the answer's type and of its JSON Schema. */
@@ -7,9 +10,9 @@ const amount = z.int().min(0);
 const hex = z.string().regex(/^0x[0-9a-f]+$/);
 const anyVerdict = z.enum([...verdicts, 'unknown']).meta({ id: 'Verdict' });
 const pointer = z.string().describe('JSON Pointer into the descriptor.');
-const effect = z.enum(['start-failure', 'blocker', 'migration-failure', 'data-loss', 'no-convergence', 'warning']);
-const trigger = z.enum(['guest-unmap', 'domain-switch', 'reset', 'hotplug', 'dirty-rate']);
-const layer = z.enum(['device', 'kernel', 'qemu', 'libvirt', 'policy']);
+const effect = z.enum(effects);
+const trigger = z.enum(guestEvents);
+const layer = z.enum(layers);
 const domain = z.enum(['dma', 'identity', 'blocking']);
 const confidence = z.enum(['confirmed', 'inferred']);
 
@@ -17,7 +20,7 @@ const reading = z
   .strictObject({
     pointer,
     value: z.unknown(),
-    origin: z.enum(['given', 'site', 'default', 'derived', 'extrapolated']),
+    origin: z.enum(origins),
     basis: z.string().optional().describe('What a default is a default of, or what the value was derived from.'),
   })
   .meta({ id: 'Reading' });

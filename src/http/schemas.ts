@@ -19,7 +19,9 @@ export const contract = { descriptor, decision, simulation, trace, problem };
  */
 export function namedSchemas(): JsonSchema[] {
   const { schemas } = z.toJSONSchema(z.globalRegistry, { uri: (id) => `${id}#`, override: nameDiscriminator });
-  return Object.entries(schemas).map(([id, { $schema: _draft, ...schema }]) => ({ ...schema, $id: id }));
+  // By name, so that the document does not change with the order of imports.
+  const byName = Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return byName.map(([id, { $schema: _draft, ...schema }]) => ({ ...schema, $id: id }));
 }
 
 /** Says which member tells the kinds of a union apart, so that a fault is told of the kind that is meant, not of each. */

@@ -1,10 +1,7 @@
-import type { HostDeviceDescriptor, VfioDescriptor } from '../descriptor/schema.ts';
+import { DEVICES_MAX, type HostDeviceDescriptor, type VfioDescriptor } from '../descriptor/schema.ts';
 import { given } from './imported.ts';
 import { choice, each, nameOf, only, quoted, type Remarks, YES_NO } from './libvirt-element.ts';
 import type { XmlElement } from './xml.ts';
-
-/** The most VFIO devices that a descriptor may hold. */
-const MAX_DEVICES = 256;
 
 /** The object that libvirt gives a domain's devices, one for all of them. */
 const IOMMUFD_OBJECT = 'iommufd0';
@@ -33,9 +30,9 @@ export function hostDevices(domain: XmlElement, devices: XmlElement | undefined,
       .filter(({ settings }) => settings.attributes.get('type') === 'hostdev'),
     ...each(devices, 'hostdev').map((element) => ({ element, settings: element })),
   ];
-  const beyond = all[MAX_DEVICES];
-  if (beyond) remarks.fault(beyond.element, `more than ${MAX_DEVICES} host devices`);
-  const ids = assignedIds(all.slice(0, MAX_DEVICES), remarks);
+  const beyond = all[DEVICES_MAX];
+  if (beyond) remarks.fault(beyond.element, `more than ${DEVICES_MAX} host devices`);
+  const ids = assignedIds(all.slice(0, DEVICES_MAX), remarks);
   const byDefault = choice(only(domain, 'iommufd', remarks), 'enabled', YES_NO, remarks) ?? false;
 
   const vfio: VfioDescriptor[] = [];

@@ -37,3 +37,6 @@ export function kernelAbilities(version: Version): KernelAbilities {
 
 /** Releases that differ in what the rules ask of them, ascending: what an unknown kernel may be. */
 export const kernelReleases: readonly Release[] = ['6.6', kernelSince.hwptDirtyTracking];
+
+/** Mappings that a type1 container holds unless the module says otherwise (`dma_entry_limit`, 5.1 on). */
+export const DMA_ENTRY_LIMIT = 65535;

@@ -39,3 +39,10 @@ export function defaultAddressWidth(
   if (!isAtLeast(version, '9.0')) return 64;
   return board === 'q35' ? 39 : board === 'virt' ? 48 : undefined;
 }
+
+/** Default bytes of a PC's 64-bit PCI hole (`pci-hole64-size`). */
+export const PCI_HOLE64 = { q35: 32n << 30n, i440fx: 2n << 30n };
+
+/** Whether an AMD guest's RAM keeps out of the HyperTransport region: since machine version 7.1, and where that is unknown. */
+export const avoidsAmdHole = (version: Version | 'unknown'): boolean =>
+  version === 'unknown' || isAtLeast(version, '7.1');

@@ -5,10 +5,19 @@ import type { GuestEvent, Scenario } from '../descriptor/scenario.ts';
 import type { BehaviourName, Behaviours } from '../simulator/index.ts';
 
 /** What comes of it when a rule fires. */
-export type Effect = 'start-failure' | 'blocker' | 'migration-failure' | 'data-loss' | 'no-convergence' | 'warning';
+export const effects = [
+  'start-failure',
+  'blocker',
+  'migration-failure',
+  'data-loss',
+  'no-convergence',
+  'warning',
+] as const;
+export type Effect = (typeof effects)[number];
 
 /** Who refuses. */
-type Layer = 'device' | 'kernel' | 'qemu' | 'libvirt' | 'policy';
+export const layers = ['device', 'kernel', 'qemu', 'libvirt', 'policy'] as const;
+type Layer = (typeof layers)[number];
 
 /** What an operator can change so that a rule no longer fires. */
 type Change =
