@@ -29,6 +29,8 @@ export interface Device {
   readonly hwptTracksDirtyPages: Truth;
   /** The device's DMA address space is the vIOMMU's, whatever the guest does with it. */
   readonly behindViommu: Truth;
+  /** Bits of address space that the device can log, both inclusive. */
+  readonly loggingBits: { readonly min: number; readonly max: number };
   readonly descriptor: VfioDescriptor;
 }
 
@@ -73,10 +75,17 @@ export function readDevice(
             host.hwptDirtyTracking.kernel,
             host.hwptDirtyTracking.iommu,
           ),
+    loggingBits: loggingBitsOf(givenDevice(hostDescriptor, id)),
     behindViommu: all(vm.hasViommu, not(bypassesViommu(descriptor, pointer, vm))),
     descriptor,
   };
 }
+
+/** Firmware decides; what is not given is taken not to limit. */
+const loggingBitsOf = (given: HostDeviceDescriptor | undefined): Device['loggingBits'] => ({
+  min: given?.dmaLoggingAddressSpace?.minBits ?? 0,
+  max: given?.dmaLoggingAddressSpace?.maxBits ?? 64,
+});
 
 /** Own members only: an id may be the name of something that every object inherits. */
 const givenDevice = ({ devices = {} }: HostDescriptor, id: string): HostDeviceDescriptor | undefined =>

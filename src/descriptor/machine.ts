@@ -41,6 +41,10 @@ export function readMachine(container: SimulatedContainer, viommu: Viommu | null
       trackingHwpts: known.tracker === 'iommu' ? 1 : 0,
       pageSize: known.pageSize,
       maxDirtyBitmapSize: known.maxDirtyBitmapSize,
+      loggingBits: {
+        min: Math.max(...devices.map(({ loggingBits }) => loggingBits.min)),
+        max: Math.min(...devices.map(({ loggingBits }) => loggingBits.max)),
+      },
       allocatable: host.memory ?? USER_ADDRESS_SPACE,
     },
   }));

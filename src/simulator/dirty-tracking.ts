@@ -3,9 +3,11 @@ import { ENABLE_TRACKING, setDirtyTracking } from './container/iommufd.ts';
 import { dirtyPages, dirtyPagesFlag } from './container/type1.ts';
 import { bitmapBytes, TYPE1_BITMAP_MAX } from './dirty-bitmap.ts';
 import { type Errno, errors } from './errno.ts';
-import { type LoggingRanges, loggingRanges } from './logging-ranges.ts';
+import { type LoggingRange, type LoggingRanges, loggingRanges } from './logging-ranges.ts';
 import { type MappingRun, totalBytes } from './mapping-runs.ts';
 import type { State } from './state.ts';
+import type { Container } from './container/unmap.ts';
+import { ADDRESS_SPACE } from './uint64.ts';
 import type { QueryStep, Step, TrackingStartStep } from './steps.ts';
 import { notifiersOf } from './viommu/sections.ts';
 
@@ -38,6 +40,9 @@ function start(state: State): TrackingStartStep {
     case 'device': {
       const { ranges, error } = rangesToLog(state, pageSize);
       if (error) return { ...step, ioctls: 0, failure: { errno: error, refusedBy: 'qemu' } };
+      const refused = refusedRanges(ranges, machine.container);
+      // The first device is asked first, and no other after it refused.
+      if (refused) return { ...step, ioctls: 1, ranges, failure: { errno: refused, refusedBy: 'kernel' } };
       return { ...step, ioctls: devices, ranges };
     }
     case 'type1': {
@@ -57,6 +62,24 @@ function start(state: State): TrackingStartStep {
     case 'none':
       return { ...step, ioctls: 0 };
   }
+}
+
+/**
+ * Why a device is not started to log `ranges`: one reaches the end of the address space, two overlap, or they are together
+ * too long or too short for the device. What a driver has too few ranges for it merges.
+ *
+ * Models `vfio_ioctl_device_feature_logging_start` (drivers/vfio/vfio_main.c) and `mlx5vf_create_tracker`
+ * (drivers/vfio/pci/mlx5/cmd.c), Linux 6.1 to 7.1.
+ */
+function refusedRanges(ranges: readonly LoggingRange[], { loggingBits }: Container): Errno | undefined {
+  if (ranges.some(({ iova, size }) => iova + size >= ADDRESS_SPACE)) return 'EOVERFLOW';
+  const sorted = ranges.toSorted((a, b) => (a.iova < b.iova ? -1 : 1));
+  if (sorted.some(({ iova }, i) => sorted.slice(0, i).some((before) => before.iova + before.size > iova)))
+    return 'EINVAL';
+  if (!loggingBits) return undefined;
+  const length = ranges.reduce((sum, { size }) => sum + size, 0n);
+  const bits = (length - 1n).toString(2).length;
+  return bits < loggingBits.min || bits > loggingBits.max ? 'EOPNOTSUPP' : undefined;
 }
 
 /** The ranges are the hulls of all sections that VFIO is told of, the vIOMMU's included. */

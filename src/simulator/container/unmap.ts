@@ -23,6 +23,8 @@ export interface Container {
   readonly maxDirtyBitmapSize: bigint;
   /** Bytes of the largest allocation that the host grants QEMU, inclusive; `null` when none is refused. */
   readonly allocatable: bigint | null;
+  /** What every device of the container can log: bits of the ranges' lengths together, rounded up to a power of two, both inclusive. */
+  readonly loggingBits?: { readonly min: number; readonly max: number };
   /** The kernel's side of it; by default a recent kernel, an IOMMU, and no limit on what can be mapped. */
   readonly kernel?: HostKernel;
 }

@@ -87,6 +87,7 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     tracksDirtyPages: constant(given.device_dirty_pages_supported && given.device_dirty_page_tracking !== 'off'),
     hwptTracksDirtyPages: constant(given.iommu_dirty_tracking),
     behindViommu: constant(given.viommu),
+    loggingBits: { min: 0, max: 64 },
     descriptor: {},
   };
   const container: Container = {

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { type Machine, simulate } from '../../src/simulator/index.ts';
+
+const GIB = 1n << 30n;
+
+/** A container whose devices log: 16 GiB of RAM on q35, without vIOMMU. */
+const machine: Machine = {
+  behaviours: { domainUnmap: 'whole', bitmapGate: 'tracking-started', iommufdUnmap: 'plain', regionDelBitmap: 'none' },
+  viommu: { model: 'none' },
+  container: {
+    backend: 'legacy',
+    tracker: 'device',
+    devices: 2,
+    trackingHwpts: 0,
+    pageSize: 4096n,
+    maxDirtyBitmapSize: 1n << 28n,
+    allocatable: null,
+  },
+  tracking: 'off',
+  mappings: [],
+  sections: [
+    { gpa: 0n, size: 2n * GIB, readOnly: false },
+    { gpa: 4n * GIB, size: 14n * GIB, readOnly: false },
+  ],
+};
+
+const intel: Machine['viommu'] = { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false };
+const bits = (min: number, max: number): Machine => ({
+  ...machine,
+  container: { ...machine.container, loggingBits: { min, max } },
+});
+const bar = { gpa: 8n * GIB, size: GIB, readOnly: false, vfioPci: true };
+
+describe('devices are asked to log', () => {
+  it.each<[string, Machine, object]>([
+    ['no limit', machine, { ioctls: 2, ranges: [{ size: 2n * GIB }, { size: 14n * GIB }] }],
+    ['16 GiB are 34 bits: just enough', bits(12, 34), { ioctls: 2 }],
+    [
+      'one bit too few',
+      bits(12, 33),
+      { ioctls: 1, failure: { errno: 'EOPNOTSUPP', refusedBy: 'kernel' }, reaches: 'migration' },
+    ],
+    ['no less than the device can log', bits(34, 42), { ioctls: 2 }],
+    ['one bit short', bits(35, 42), { failure: { errno: 'EOPNOTSUPP' } }],
+    [
+      'behind intel-iommu the upper range reaches 2^64',
+      { ...machine, viommu: intel },
+      { failure: { errno: 'EOVERFLOW' } },
+    ],
+    [
+      'a BAR inside the hull of RAM',
+      { ...machine, sections: [...machine.sections, bar] },
+      { failure: { errno: 'EINVAL' } },
+    ],
+    ['no section at all', { ...machine, sections: [] }, { ioctls: 0, failure: { errno: 'ENOMEM', refusedBy: 'qemu' } }],
+  ])('%s', (_name, given, expected) => {
+    const domain = given.viommu.model === 'none' ? 'identity' : 'blocking';
+    const { steps } = simulate({ ...given, domain }, [{ type: 'tracking-start', by: 'migration' }]);
+    expect(steps[0]).toMatchObject({ kind: 'tracking-start', tracker: 'device', ...expected });
+  });
+});
