@@ -1,11 +1,13 @@
 import { coverableBytes, type Tracker, type TrackingStartStep } from '../simulator/index.ts';
-import { all, any, choose, constant, type Fact, is, map, not, type Truth } from './fact.ts';
 import type { Device } from './device.ts';
+import { all, any, choose, constant, type Fact, is, isKnownToBe, isTrue, map, not, type Truth } from './fact.ts';
 import type { Host } from './host.ts';
+import { lazy } from './lazy.ts';
+import type { VfioDescriptor } from './schema.ts';
 import type { Sections } from './sections.ts';
 import { readTrackingStart } from './tracking-start.ts';
 import { type Transition, transitionsOf } from './transitions.ts';
-import { isKnownToBe, type Viommu, type VirtualMachine } from './vm.ts';
+import type { Viommu, VirtualMachine } from './vm.ts';
 
 /** A VFIO container: the devices that share one set of DMA mappings. */
 export interface Container {
@@ -42,63 +44,113 @@ export function formContainers(
   vm: VirtualMachine,
   sections: () => Fact<Sections>,
 ): Container[] {
-  const groups = new Map<string, Device[]>();
+  const groups: [Device, ...Device[]][] = [];
+  const inMemory: [Device, ...Device[]][] = [];
   for (const device of devices) {
-    if (device.descriptor.unpluggedForMigration === true) continue;
-    const key = `${addressSpaceOf(device)} ${device.descriptor.backend ?? 'legacy'} ${device.descriptor.iommufdObject ?? ''}`;
-    groups.set(key, [...(groups.get(key) ?? []), device]);
+    const { descriptor, behindViommu } = device;
+    if (descriptor.unpluggedForMigration === true) continue;
+    const isAlone = isTrue(behindViommu);
+    const shared = isAlone ? undefined : inMemory.find(([first]) => isShared(first.descriptor, descriptor));
+    if (shared) {
+      shared.push(device);
+      continue;
+    }
+    const group: [Device, ...Device[]] = [device];
+    groups.push(group);
+    if (!isAlone) inMemory.push(group);
   }
-  return [...groups.values()].map((members, index) => formContainer(`container${index}`, members, host, vm, sections));
+  return groups.map((members, index) => new FormedContainer(`container${index}`, members, host, vm, sections));
 }
 
-const addressSpaceOf = (device: Device): string =>
-  device.behindViommu.known && device.behindViommu.value ? device.id : 'memory';
+/** Whether two devices in system memory share a container. */
+const isShared = (a: VfioDescriptor, b: VfioDescriptor): boolean =>
+  (a.backend ?? 'legacy') === (b.backend ?? 'legacy') && a.iommufdObject === b.iommufdObject;
 
-function formContainer(
-  id: string,
-  devices: readonly Device[],
-  host: Host,
-  vm: VirtualMachine,
-  sections: () => Fact<Sections>,
-): Container {
-  const [first] = devices as [Device];
-  const isLegacy = is(first.backend, 'legacy');
-  const upTo = (device: Device): readonly Device[] => devices.slice(0, devices.indexOf(device) + 1);
-  const tracksDirtyPages = (device: Device): Truth =>
-    any(
-      all(isLegacy, not(host.type1EmulatedByIommufd), host.type1TracksDirtyPages),
-      any(...upTo(device).map((each) => each.hwptTracksDirtyPages)),
-    );
-  const coverable = choose(host.maxDirtyBitmapSize, (bitmap) =>
-    map(host.trackingPageSize, (page) => coverableBytes(bitmap, page)),
-  );
-  const tracker = findTracker(devices, tracksDirtyPages(devices.at(-1) as Device));
-  const container = {
-    id,
-    addressSpace: addressSpaceOf(first),
-    backend: first.backend,
-    devices,
-    tracker,
-    limit: choose(first.backend, (backend) => (backend === 'legacy' ? coverable : constant(null))),
-    tracksDirtyPages,
-    // QEMU never fills in the limit of an iommufd container: what it compares with is 0.
-    ramLimit: choose(first.backend, (backend) => (backend === 'legacy' ? coverable : constant(0n))),
-  };
-  const viommu = container.addressSpace === 'memory' ? null : vm.viommu;
-  // Whether there is a vIOMMU decides whether anything of this can happen.
-  const { behindViommu } = first;
-  const seesMemory = container.addressSpace === 'memory' || first.descriptor.guestDomain === 'identity';
-  const trackingStart =
-    seesMemory && !vm.hasSeveralBackends ? () => readTrackingStart(container, viommu, host, sections) : null;
-  if (!behindViommu.known) {
-    return { ...container, trackingStart, transitions: [{ from: 'dma', to: 'blocking', cost: behindViommu }] };
+/** A {@link Container} that reads what it is asked for. */
+class FormedContainer implements Container {
+  readonly id: string;
+  readonly addressSpace: string;
+  readonly backend: Fact<'legacy' | 'iommufd'>;
+  readonly devices: readonly Device[];
+  readonly trackingStart: Container['trackingStart'];
+  readonly #first: Device;
+  readonly #host: Host;
+  readonly #viommu: Viommu | null;
+  readonly #sections: () => Fact<Sections>;
+  #tracker: Fact<Tracker> | undefined;
+  #transitions: readonly Transition[] | undefined;
+
+  constructor(
+    id: string,
+    devices: readonly [Device, ...Device[]],
+    host: Host,
+    vm: VirtualMachine,
+    sections: () => Fact<Sections>,
+  ) {
+    const [first] = devices;
+    const seesMemory = !isTrue(first.behindViommu);
+    this.id = id;
+    this.addressSpace = seesMemory ? 'memory' : first.id;
+    this.backend = first.backend;
+    this.devices = devices;
+    this.#first = first;
+    this.#host = host;
+    this.#viommu = seesMemory ? null : vm.viommu;
+    this.#sections = sections;
+    this.trackingStart =
+      (seesMemory || first.descriptor.guestDomain === 'identity') && !vm.hasSeveralBackends
+        ? lazy(() => readTrackingStart(this, this.#viommu, host, sections))
+        : null;
   }
-  return {
-    ...container,
-    trackingStart,
-    transitions: viommu && isBoundable(viommu) ? transitionsOf(first, container, viommu, host, sections) : [],
-  };
+
+  get tracker(): Fact<Tracker> {
+    this.#tracker ??= findTracker(this.devices, this.tracksDirtyPages(this.devices.at(-1) as Device));
+    return this.#tracker;
+  }
+
+  get limit(): Fact<bigint | null> {
+    return this.#isLegacy ? this.#coverable : NO_LIMIT;
+  }
+
+  /** QEMU never fills in the limit of an iommufd container: what it compares with is 0. */
+  get ramLimit(): Fact<bigint> {
+    return this.#isLegacy ? this.#coverable : NOTHING;
+  }
+
+  get transitions(): readonly Transition[] {
+    this.#transitions ??= this.#readTransitions();
+    return this.#transitions;
+  }
+
+  tracksDirtyPages(device: Device): Truth {
+    const { type1EmulatedByIommufd, type1TracksDirtyPages } = this.#host;
+    return this.#isLegacy
+      ? all(is(this.backend, 'legacy'), not(type1EmulatedByIommufd), type1TracksDirtyPages)
+      : any(...this.devices.slice(0, this.devices.indexOf(device) + 1).map((each) => each.hwptTracksDirtyPages));
+  }
+
+  get #isLegacy(): boolean {
+    return isKnownToBe(this.backend, 'legacy');
+  }
+
+  get #coverable(): Fact<bigint> {
+    const { maxDirtyBitmapSize, trackingPageSize } = this.#host;
+    return choose(maxDirtyBitmapSize, (bitmap) => map(trackingPageSize, (page) => coverableBytes(bitmap, page)));
+  }
+
+  #readTransitions(): readonly Transition[] {
+    const { behindViommu } = this.#first;
+    // Whether there is a vIOMMU decides whether anything of this can happen.
+    if (!behindViommu.known) return [{ from: 'dma', to: 'blocking', cost: behindViommu }];
+    return this.#viommu && isBoundable(this.#viommu)
+      ? transitionsOf(this.#first, this, this.#viommu, this.#host, this.#sections)
+      : NONE;
+  }
 }
+
+const NO_LIMIT: Fact<bigint | null> = constant(null);
+const NOTHING: Fact<bigint> = constant(0n);
+const NONE: readonly Transition[] = [];
 
 /** virtio-iommu cuts each mapping by itself, so that unknown mappings bound nothing; smmuv3 unmaps nothing or is refused. */
 const isBoundable = ({ model }: Viommu): boolean => isKnownToBe(model, 'intel') || isKnownToBe(model, 'amd');

@@ -1,6 +1,20 @@
-import { driverAbilities } from '../platform/vfio-driver.ts';
-import { all, type Fact, is, lacking, map, no, not, read, choose, type Truth } from './fact.ts';
+import { type DriverAbilities, driverAbilities } from '../platform/vfio-driver.ts';
 import { deviceId } from './check.ts';
+import {
+  all,
+  any,
+  choose,
+  type Fact,
+  is,
+  isFalse,
+  isKnownToBe,
+  lacking,
+  map,
+  no,
+  not,
+  read,
+  type Truth,
+} from './fact.ts';
 import type { Host } from './host.ts';
 import { member, type Pointer } from './pointer.ts';
 import type { HostDescriptor, HostDeviceDescriptor, VfioDescriptor } from './schema.ts';
@@ -15,6 +29,8 @@ export interface Device {
   readonly name: string;
   readonly pointer: Pointer;
   readonly type: NonNullable<VfioDescriptor['type']>;
+  /** Whether it goes through `vfio_migration_realize`: no failover primary, which is unplugged first, and PCI only. */
+  readonly isPreparedForMigration: boolean;
   readonly backend: Fact<'legacy' | 'iommufd'>;
   readonly enableMigration: Fact<EnableMigration>;
   /** Migration protocol of the host's VFIO driver. */
@@ -29,116 +45,178 @@ export interface Device {
   readonly hwptTracksDirtyPages: Truth;
   /** The device's DMA address space is the vIOMMU's, whatever the guest does with it. */
   readonly behindViommu: Truth;
+  /** Of the devices that QEMU realized before this one, and this one: whether any … */
+  readonly soFar: SoFar;
   /** Bits of address space that the device can log, both inclusive. */
   readonly loggingBits: { readonly min: number; readonly max: number };
   readonly descriptor: VfioDescriptor;
+  /** What the host says of it, where it says anything. */
+  readonly abilities: HostDeviceDescriptor | undefined;
 }
 
-/** Reads device `index` of the VM on `host`. */
-export function readDevice(
-  descriptor: VfioDescriptor,
-  index: number,
-  hostDescriptor: HostDescriptor,
-  host: Host,
-  vm: VirtualMachine,
-): Device {
-  const pointer = member('/vm/vfio', index);
+/** … of several devices, in the order in which QEMU realizes them. */
+export interface SoFar {
+  /** … before the last one has a migration state. */
+  readonly otherInitialisesMigration: Truth;
+  readonly initialisesMigration: Truth;
+  /** … has a migration state and lacks P2P. */
+  readonly lacksP2p: Truth;
+  readonly behindViommu: Truth;
+}
+
+const NOBODY: SoFar = {
+  otherInitialisesMigration: no,
+  initialisesMigration: no,
+  lacksP2p: no,
+  behindViommu: no,
+};
+
+/** Reads the VM's devices on `host`, in the order in which QEMU realizes them. */
+export function readDevices(host: Host, vm: VirtualMachine): Device[] {
+  const { vfio } = vm.descriptor;
+  const order = vfio.some(({ position }) => position !== undefined) ? byPosition(vfio) : null;
+  const devices: Device[] = [];
+  let soFar = NOBODY;
+  for (let place = 0; place < vfio.length; place++) {
+    const index = order?.[place] ?? place;
+    const device = readDevice(vfio[index] as VfioDescriptor, index, host, vm, soFar);
+    ({ soFar } = device);
+    devices.push(device);
+  }
+  return devices;
+}
+
+/** Indexes by place on the command line; a device that has none comes last. */
+function byPosition(descriptors: readonly VfioDescriptor[]): number[] {
+  const place = (index: number): number => descriptors[index]?.position ?? Number.MAX_SAFE_INTEGER;
+  return [...descriptors.keys()].toSorted((a, b) => place(a) - place(b));
+}
+
+function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: VirtualMachine, before: SoFar): Device {
+  const pointer = `/vm/vfio/${index}`;
   const id = deviceId(descriptor, index);
-  const type = descriptor.type ?? 'vfio-pci';
-  const abilities = readAbilities(givenDevice(hostDescriptor, id), member(`${host.pointer}/devices`, id));
-  const backend =
-    descriptor.backend === undefined
-      ? read(`${pointer}/backend`, 'legacy' as const, 'default', 'vfio-pci')
-      : read(`${pointer}/backend`, descriptor.backend, 'given');
+  const { type = 'vfio-pci' } = descriptor;
+  const isPreparedForMigration = descriptor.unpluggedForMigration !== true && (type === 'vfio-pci' || type === 'mdev');
+  const given = givenDevice(host.descriptor, id);
+  const there = member(`${host.pointer}/devices`, id);
+  const driver = given && readDriver(given, host);
+  const protocol: Device['protocol'] = ability(there, 'protocol', given?.protocol, driver?.protocol, given?.driver);
+  // A device without migration support has none of its flags.
+  const isNone = isKnownToBe(protocol, 'none') ? map(protocol, () => false) : null;
+  const stopCopy = isNone ?? ability(there, 'stopCopy', given?.stopCopy, undefined, undefined);
+  const p2p = isNone ?? ability(there, 'p2p', given?.p2p, undefined, undefined);
+  const dmaLogging = ability(there, 'dmaLogging', given?.dmaLogging, driver?.dmaLogging, given?.driver);
   const { qemu } = host;
+  const initialisesMigration = choose(qemu.protocol, (spoken) =>
+    spoken === 'v1' ? is(protocol, 'v1') : all(is(protocol, 'v2'), stopCopy),
+  );
+  const behindViommu = isFalse(vm.hasViommu) ? vm.hasViommu : all(vm.hasViommu, not(bypasses(descriptor, pointer, vm)));
+  const backend = read(
+    pointer,
+    'backend',
+    descriptor.backend ?? 'legacy',
+    descriptor.backend === undefined ? 'default' : 'given',
+    descriptor.backend === undefined ? 'vfio-pci' : undefined,
+  );
   return {
     id,
     name: descriptor.host ?? id,
     pointer,
     type,
+    isPreparedForMigration,
     backend,
     enableMigration: readEnableMigration(descriptor, pointer, host),
-    protocol: abilities.protocol,
-    stopCopy: abilities.stopCopy,
-    p2p: abilities.p2p,
-    initialisesMigration: all(
-      choose(qemu.protocol, (spoken) => is(abilities.protocol, spoken)),
-      choose(qemu.protocol, (spoken) => (spoken === 'v1' ? is(abilities.protocol, 'v1') : abilities.stopCopy)),
-    ),
-    tracksDirtyPages: all(abilities.dmaLogging, not(isToldNotToTrack(descriptor, pointer, host))),
-    hwptTracksDirtyPages:
-      type === 'mdev'
-        ? read(`${pointer}/type`, false, 'derived', 'an mdev has no IOMMU page table')
-        : all(
-            is(backend, 'iommufd'),
-            is(qemu.hwptTracking, 'per-hwpt'),
-            host.hwptDirtyTracking.kernel,
-            host.hwptDirtyTracking.iommu,
-          ),
-    loggingBits: loggingBitsOf(givenDevice(hostDescriptor, id)),
-    behindViommu: all(vm.hasViommu, not(bypassesViommu(descriptor, pointer, vm))),
+    protocol,
+    stopCopy,
+    p2p,
+    initialisesMigration,
+    tracksDirtyPages:
+      descriptor.deviceDirtyTracking === 'off' ? all(dmaLogging, not(obeysOff(pointer, host))) : dmaLogging,
+    hwptTracksDirtyPages: readHwptTracking(backend, type, pointer, host),
+    loggingBits: loggingBitsOf(given),
+    behindViommu,
+    soFar: isPreparedForMigration
+      ? {
+          otherInitialisesMigration: before.initialisesMigration,
+          initialisesMigration: any(before.initialisesMigration, initialisesMigration),
+          lacksP2p: any(before.lacksP2p, all(initialisesMigration, not(p2p))),
+          behindViommu: any(before.behindViommu, behindViommu),
+        }
+      : before,
     descriptor,
+    abilities: given,
   };
 }
 
 /** Firmware decides; what is not given is taken not to limit. */
-const loggingBitsOf = (given: HostDeviceDescriptor | undefined): Device['loggingBits'] => ({
-  min: given?.dmaLoggingAddressSpace?.minBits ?? 0,
-  max: given?.dmaLoggingAddressSpace?.maxBits ?? 64,
-});
+const loggingBitsOf = (given: HostDeviceDescriptor | undefined): Device['loggingBits'] =>
+  given?.dmaLoggingAddressSpace === undefined
+    ? ANY_BITS
+    : { min: given.dmaLoggingAddressSpace.minBits ?? 0, max: given.dmaLoggingAddressSpace.maxBits ?? 64 };
+
+const ANY_BITS = { min: 0, max: 64 };
 
 /** Own members only: an id may be the name of something that every object inherits. */
-const givenDevice = ({ devices = {} }: HostDescriptor, id: string): HostDeviceDescriptor | undefined =>
-  Object.hasOwn(devices, id) ? devices[id] : undefined;
+const givenDevice = ({ devices }: HostDescriptor, id: string): HostDeviceDescriptor | undefined =>
+  devices && Object.hasOwn(devices, id) ? devices[id] : undefined;
 
-interface Abilities extends Pick<Device, 'protocol' | 'stopCopy' | 'p2p'> {
-  readonly dmaLogging: Truth;
-}
+/** What the driver is known for, where something was not given. */
+const readDriver = (
+  { driver, protocol, dmaLogging }: HostDeviceDescriptor,
+  { kernelVersion }: Host,
+): DriverAbilities | undefined =>
+  driver === undefined || (protocol !== undefined && dmaLogging !== undefined)
+    ? undefined
+    : driverAbilities(driver, kernelVersion.known ? kernelVersion.value : undefined);
 
-/** What was given about a device, completed by what its driver is known for. */
-function readAbilities(given: HostDeviceDescriptor | undefined, pointer: Pointer): Abilities {
-  const driver = given?.driver === undefined ? undefined : driverAbilities(given.driver);
-  const ability = <T>(field: string, value: T | undefined, derived: T | undefined): Fact<T> => {
-    const place = member(pointer, field);
-    if (value !== undefined) return read(place, value, 'given');
-    return derived === undefined ? lacking(place) : read(place, derived, 'derived', `driver ${given?.driver}`);
-  };
-  const protocol = ability<'v1' | 'v2' | 'none'>('protocol', given?.protocol, driver?.protocol);
-  // A device without migration support has none of its flags.
-  const flag = (field: 'stopCopy' | 'p2p'): Truth =>
-    protocol.known && protocol.value === 'none'
-      ? map(protocol, () => false)
-      : ability(field, given?.[field], undefined);
-  return {
-    protocol,
-    stopCopy: flag('stopCopy'),
-    p2p: flag('p2p'),
-    dmaLogging: ability('dmaLogging', given?.dmaLogging, driver?.dmaLogging),
-  };
-}
+/** An ability as it was given, or as the driver is known for it. */
+const ability = <T>(
+  pointer: Pointer,
+  field: string,
+  given: T | undefined,
+  derived: T | undefined,
+  driver: string | undefined,
+): Fact<T> => {
+  if (given !== undefined) return read(pointer, field, given, 'given');
+  return derived === undefined
+    ? lacking(`${pointer}/${field}`)
+    : read(pointer, field, derived, 'derived', `driver ${driver}`);
+};
 
 function readEnableMigration(
   { enableMigration }: VfioDescriptor,
   pointer: Pointer,
   { qemu }: Host,
 ): Fact<EnableMigration> {
-  const place = `${pointer}/enableMigration`;
-  if (enableMigration !== undefined) return read(place, enableMigration, 'given');
+  if (enableMigration !== undefined) return read(pointer, 'enableMigration', enableMigration, 'given');
+  if (isKnownToBe(qemu.enableMigration, 'on-off-auto')) return autoAt(pointer);
   return choose(qemu.enableMigration, (property) =>
     property === 'boolean-off'
-      ? read(place, 'off', 'default', 'x-enable-migration')
-      : read(place, 'auto', 'default', 'vfio-pci enable-migration'),
+      ? read(pointer, 'enableMigration', 'off', 'default', 'x-enable-migration')
+      : autoAt(pointer),
   );
 }
 
-function isToldNotToTrack({ deviceDirtyTracking }: VfioDescriptor, pointer: Pointer, { qemu }: Host): Truth {
-  if (deviceDirtyTracking !== 'off') return no;
-  const off = read(`${pointer}/deviceDirtyTracking`, true, 'given');
-  return all(off, is(qemu.deviceTrackingProperty, 'present'));
+const autoAt = (pointer: Pointer): Fact<EnableMigration> =>
+  read(pointer, 'enableMigration', 'auto', 'default', 'vfio-pci enable-migration');
+
+/** Whether this QEMU knows the property by which the device is told not to track. */
+const obeysOff = (pointer: Pointer, { qemu }: Host): Truth =>
+  all(read(pointer, 'deviceDirtyTracking', true, 'given'), is(qemu.deviceTrackingProperty, 'present'));
+
+function readHwptTracking(
+  backend: Device['backend'],
+  type: Device['type'],
+  pointer: Pointer,
+  { qemu, hwptDirtyTracking: { kernel, iommu } }: Host,
+): Truth {
+  if (type === 'mdev') return read(pointer, 'type', false, 'derived', 'an mdev has no IOMMU page table');
+  const usesIommufd = is(backend, 'iommufd');
+  return isFalse(usesIommufd) ? usesIommufd : all(usesIommufd, is(qemu.hwptTracking, 'per-hwpt'), kernel, iommu);
 }
 
-function bypassesViommu({ address }: VfioDescriptor, pointer: Pointer, vm: VirtualMachine): Truth {
+function bypasses({ address }: VfioDescriptor, pointer: Pointer, vm: VirtualMachine): Truth {
   return address?.bypassIommu === undefined
     ? vm.defaultBusBypassesIommu
-    : read(`${pointer}/address/bypassIommu`, address.bypassIommu, 'given');
+    : read(`${pointer}/address`, 'bypassIommu', address.bypassIommu, 'given');
 }

@@ -13,12 +13,25 @@ export interface Reading {
   readonly basis?: string;
 }
 
-/** A value and what it rests on: one reading, one other fact, or several. */
-export interface Known<T> {
+/** A value that stands, or would stand, at member `field` of what `parent` points at. */
+interface Read<T> {
   readonly known: true;
   readonly value: T;
-  readonly from: Reading | Known<unknown> | readonly Known<unknown>[];
+  readonly parent: Pointer;
+  readonly field: string;
+  readonly origin: Origin;
+  readonly basis: string | undefined;
 }
+
+/** A value that follows from others, or from none by definition. */
+interface Derived<T> {
+  readonly known: true;
+  readonly value: T;
+  readonly from: Known<unknown> | readonly Known<unknown>[];
+}
+
+/** A value and what it rests on. {@link evidence} tells what that is; nobody who does not ask pays for it. */
+export type Known<T> = Read<T> | Derived<T>;
 
 /** No value: what is missing to have one. */
 export interface Unknown {
@@ -31,22 +44,40 @@ export type Fact<T> = Known<T> | Unknown;
 /** A three-valued truth (Kleene): true, false or unknown. */
 export type Truth = Fact<boolean>;
 
-/** False by definition, resting on nothing. */
-export const no: Known<boolean> = { known: true, value: false, from: [] };
+/** A value that was read at member `field` (one or more reference tokens) of what `parent` points at. */
+export const read = <T>(parent: Pointer, field: string, value: T, origin: Origin, basis?: string): Known<T> => ({
+  known: true,
+  value,
+  parent,
+  field,
+  origin,
+  basis,
+});
 
-/** A value that was read at `pointer`. */
-export function read<T>(pointer: Pointer, value: T, origin: Origin, basis?: string): Known<T> {
-  const reading = basis === undefined ? { pointer, value, origin } : { pointer, value, origin, basis };
-  return { known: true, value, from: reading };
-}
+const NOTHING: readonly Known<unknown>[] = [];
 
 /** A value that has no place in a descriptor. */
-export const constant = <T>(value: T): Known<T> => ({ known: true, value, from: [] });
+export const constant = <T>(value: T): Known<T> => ({ known: true, value, from: NOTHING });
+
+/** False by definition, resting on nothing. */
+export const no: Known<boolean> = constant(false);
+
+/** True by definition, resting on nothing. */
+export const yes: Known<boolean> = constant(true);
 
 /** No value for want of what belongs at `pointer`. */
 export const lacking = (...pointers: readonly Pointer[]): Unknown => ({ known: false, lacks: pointers });
 
 const isKnown = <T>(fact: Fact<T>): fact is Known<T> => fact.known;
+
+/** Whether `truth` is known to be true. */
+export const isTrue = (truth: Truth): boolean => truth.known && truth.value;
+
+/** Whether `truth` is known to be false. */
+export const isFalse = (truth: Truth): boolean => truth.known && !truth.value;
+
+/** Whether `fact` is known to be `value`. */
+export const isKnownToBe = <T>(fact: Fact<T>, value: T): boolean => fact.known && fact.value === value;
 
 /** True if all are; false if one is, resting on that one alone; else unknown. */
 export function all(...truths: readonly Truth[]): Truth {
@@ -73,10 +104,11 @@ function together(truths: readonly Truth[], value: boolean): Truth {
 export const map = <A, B>(fact: Fact<A>, f: (value: A) => B): Fact<B> =>
   fact.known ? { known: true, value: f(fact.value), from: fact } : fact;
 
-export const not = (truth: Truth): Truth => map(truth, (value) => !value);
+export const not = (truth: Truth): Truth => (truth.known ? { known: true, value: !truth.value, from: truth } : truth);
 
 /** Whether the value is one of `values`. */
-export const is = <T>(fact: Fact<T>, ...values: readonly T[]): Truth => map(fact, (value) => values.includes(value));
+export const is = <T>(fact: Fact<T>, ...values: readonly T[]): Truth =>
+  fact.known ? { known: true, value: values.includes(fact.value), from: fact } : fact;
 
 /** The fact that follows from the value, resting on both; unknown where either is. */
 export function choose<A, B>(fact: Fact<A>, f: (value: A) => Fact<B>): Fact<B> {
@@ -102,10 +134,16 @@ export function record<F extends Readonly<Record<string, Fact<unknown>>>>(facts:
 /** Everything that `fact` rests on, each place once, in the order it was consulted. */
 export function evidence(fact: Known<unknown>): Reading[] {
   const readings = new Map<Pointer, Reading>();
-  const visit = ({ from }: Known<unknown>): void => {
-    if ('pointer' in from) readings.set(from.pointer, from);
-    else if ('known' in from) visit(from);
-    else for (const each of from) visit(each);
+  const visited = new Set<Known<unknown>>();
+  const visit = (known: Known<unknown>): void => {
+    if (visited.has(known)) return;
+    visited.add(known);
+    if ('field' in known) {
+      const { parent, field, value, origin, basis } = known;
+      const pointer = `${parent}/${field}`;
+      readings.set(pointer, { pointer, value, origin, ...(basis !== undefined && { basis }) });
+    } else if ('known' in known.from) visit(known.from);
+    else for (const each of known.from) visit(each);
   };
   visit(fact);
   return [...readings.values()];

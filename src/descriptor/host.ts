@@ -1,21 +1,22 @@
 import { DMA_ENTRY_LIMIT, type KernelAbility, kernelHas } from '../platform/kernel.ts';
-import { isAtLeast, parseVersion, type Version } from '../platform/version.ts';
 import { NEWEST_QEMU, qemuBehaviours } from '../platform/qemu.ts';
+import { isAtLeast, parseVersion, type Version } from '../platform/version.ts';
 import { type BehaviourName, type Behaviours, behaviourValues, TYPE1_BITMAP_MAX } from '../simulator/index.ts';
 import { constant, type Fact, lacking, map, read, type Truth } from './fact.ts';
 import type { Pointer } from './pointer.ts';
-import { parseSize } from './quantities.ts';
+import { parseSize, type Size } from './quantities.ts';
 import type { HostDescriptor } from './schema.ts';
 
 /** Which of the two hosts is judged. */
 export type Side = 'source' | 'destination';
 
 /** What the QEMU of a host does, behaviour by behaviour. */
-type Qemu = { readonly [Name in BehaviourName]: Fact<Behaviours[Name]> };
+export type Qemu = { readonly [Name in BehaviourName]: Fact<Behaviours[Name]> };
 
 /** The machine that runs QEMU. Sizes in bytes. */
 export interface Host {
   readonly pointer: Pointer;
+  readonly descriptor: HostDescriptor;
   readonly qemu: Qemu;
   readonly qemuVersion: Fact<Version>;
   readonly kernelVersion: Fact<Version>;
@@ -41,37 +42,36 @@ export interface Host {
 
 /** Reads the host on `side`; `isX86` says what its page size is by default. */
 export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host {
-  const at = (field: string): Pointer => `/${side}/${field}`;
-  const given = <T>(field: string, value: T | undefined): Fact<T> =>
-    value === undefined ? lacking(at(field)) : read(at(field), value, 'given');
-  const size = (field: string, value: number | string | undefined, otherwise: () => Fact<bigint>): Fact<bigint> =>
-    value === undefined ? otherwise() : read(at(field), parseSize(value) as bigint, 'given');
+  const { parent, defaults } = sides[side];
+  const type1 = `${parent}/type1`;
+  const iommu = `${parent}/iommu`;
+  const software = softwareOf(side, host);
+  const { kernel } = software;
+  const given = <T>(place: Pointer, field: string, value: T | undefined): Fact<T> =>
+    value === undefined ? lacking(`${place}/${field}`) : read(place, field, value, 'given');
+  const size = (place: Pointer, field: string, value: Size | undefined, otherwise: Fact<bigint>): Fact<bigint> =>
+    value === undefined ? otherwise : read(place, field, parseSize(value) as bigint, 'given');
 
-  const kernel = map(given('kernel', host.kernel), (text) => parseVersion(text) as Version);
-  const qemuVersion = map(given('qemu', host.qemu), (text) => parseVersion(text) as Version);
-  const pageSize = size('pageSize', host.pageSize, () =>
-    isX86 ? read(at('pageSize'), 4096n, 'default', 'x86') : lacking(at('pageSize')),
-  );
+  const pageSize = size(parent, 'pageSize', host.pageSize, isX86 ? defaults.pageSize : defaults.noPageSize);
   return {
-    pointer: `/${side}`,
-    qemu: readQemu(side, host, qemuVersion),
-    qemuVersion,
-    kernelVersion: kernel,
+    pointer: parent,
+    descriptor: host,
+    qemu: host.behaviours === undefined ? software.qemu : overridden(parent, software.qemu, host.behaviours),
+    qemuVersion: software.qemuVersion,
+    kernelVersion: kernel.version,
     pageSize,
     hwptDirtyTracking: {
-      kernel: ability(kernel, 'hwptDirtyTracking'),
-      iommu: given('iommu/dirtyTracking', host.iommu?.dirtyTracking),
+      kernel: kernel.hwptDirtyTracking,
+      iommu: given(iommu, 'dirtyTracking', host.iommu?.dirtyTracking),
     },
-    iommuAddressWidth: given('iommu/addressWidth', host.iommu?.addressWidth),
-    maxDirtyBitmapSize: size('type1/maxDirtyBitmapSize', host.type1?.maxDirtyBitmapSize, () =>
-      read(at('type1/maxDirtyBitmapSize'), TYPE1_BITMAP_MAX, 'default', 'Linux type1'),
-    ),
-    trackingPageSize: size('type1/trackingPageSize', host.type1?.trackingPageSize, () => pageSize),
+    iommuAddressWidth: given(iommu, 'addressWidth', host.iommu?.addressWidth),
+    maxDirtyBitmapSize: size(type1, 'maxDirtyBitmapSize', host.type1?.maxDirtyBitmapSize, defaults.maxDirtyBitmapSize),
+    trackingPageSize: size(type1, 'trackingPageSize', host.type1?.trackingPageSize, pageSize),
     type1EmulatedByIommufd:
       host.type1?.emulatedByIommufd === undefined
-        ? read(at('type1/emulatedByIommufd'), false, 'default', 'a host with type1')
-        : read(at('type1/emulatedByIommufd'), host.type1.emulatedByIommufd, 'given'),
-    type1TracksDirtyPages: kernel.known ? ability(kernel, 'dirtyPages') : constant(true),
+        ? defaults.emulatedByIommufd
+        : read(type1, 'emulatedByIommufd', host.type1.emulatedByIommufd, 'given'),
+    type1TracksDirtyPages: kernel.type1TracksDirtyPages,
     dmaEntryLimit: host.type1?.dmaEntryLimit ?? DMA_ENTRY_LIMIT,
     memlockLimit:
       host.memlockLimit === undefined || host.memlockLimit === 'unlimited' ? null : parseSize(host.memlockLimit),
@@ -79,25 +79,84 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
   };
 }
 
-const ability = (kernel: Fact<Version>, name: KernelAbility): Truth =>
-  map(kernel, (version) => kernelHas(version, name));
+const sideOf = (side: Side) => {
+  const parent = `/${side}`;
+  return {
+    parent,
+    defaults: {
+      pageSize: read(parent, 'pageSize', 4096n, 'default', 'x86'),
+      noPageSize: lacking(`${parent}/pageSize`),
+      maxDirtyBitmapSize: read(`${parent}/type1`, 'maxDirtyBitmapSize', TYPE1_BITMAP_MAX, 'default', 'Linux type1'),
+      emulatedByIommufd: read(`${parent}/type1`, 'emulatedByIommufd', false, 'default', 'a host with type1'),
+    },
+  };
+};
+
+const sides = { source: sideOf('source'), destination: sideOf('destination') };
+
+/** What follows from the versions of a host alone. */
+interface Software {
+  readonly qemu: Qemu;
+  readonly qemuVersion: Fact<Version>;
+  readonly kernel: {
+    readonly version: Fact<Version>;
+    readonly hwptDirtyTracking: Truth;
+    readonly type1TracksDirtyPages: Truth;
+  };
+}
+
+/** Hosts of a fleet run the same few versions. */
+const knownSoftware = new Map<string, Software>();
+const KNOWN_MAX = 256;
+
+function softwareOf(side: Side, host: HostDescriptor): Software {
+  const key = `${side} ${JSON.stringify([host.qemu, host.kernel])}`;
+  const known = knownSoftware.get(key);
+  if (known) return known;
+  const parent: Pointer = `/${side}`;
+  const version = (field: 'qemu' | 'kernel'): Fact<Version> => {
+    const text = host[field];
+    if (text === undefined) return lacking(`${parent}/${field}`);
+    return map(read(parent, field, text, 'given'), (value) => parseVersion(value) as Version);
+  };
+  const qemuVersion = version('qemu');
+  const kernel = version('kernel');
+  const ability = (name: KernelAbility): Truth => map(kernel, (each) => kernelHas(each, name));
+  const software = {
+    qemu: qemuOf(parent, host.qemu, qemuVersion),
+    qemuVersion,
+    kernel: {
+      version: kernel,
+      hwptDirtyTracking: ability('hwptDirtyTracking'),
+      type1TracksDirtyPages: kernel.known ? ability('dirtyPages') : constant(true),
+    },
+  };
+  if (knownSoftware.size >= KNOWN_MAX) knownSoftware.clear();
+  knownSoftware.set(key, software);
+  return software;
+}
 
 const behaviourNames = Object.keys(behaviourValues) as BehaviourName[];
 
-function readQemu(side: Side, host: HostDescriptor, version: Fact<Version>): Qemu {
-  const overrides = host.behaviours as Readonly<Record<string, string | undefined>> | undefined;
+function qemuOf(parent: Pointer, text: string | number | undefined, version: Fact<Version>): Qemu {
   const known = version.known ? qemuBehaviours(version.value) : undefined;
   const origin = version.known && isNewerThanKnown(version.value) ? 'extrapolated' : 'derived';
-  const basis = `/${side}/qemu ${host.qemu}`;
   const behaviour = (name: BehaviourName): Fact<string> => {
-    const pointer = `/${side}/behaviours/${name}`;
-    const override = overrides?.[name];
-    if (override !== undefined) return read(pointer, override, 'given');
     if (!version.known) return version;
     // Of a QEMU older than any that was studied no more is known than of one that was not named.
-    return known ? read(pointer, known[name], origin, basis) : lacking(`/${side}/qemu`);
+    return known
+      ? read(`${parent}/behaviours`, name, known[name], origin, `${parent}/qemu ${text}`)
+      : lacking(`${parent}/qemu`);
   };
   return Object.fromEntries(behaviourNames.map((name) => [name, behaviour(name)])) as unknown as Qemu;
+}
+
+function overridden(parent: Pointer, qemu: Qemu, behaviours: NonNullable<HostDescriptor['behaviours']>): Qemu {
+  const given = Object.entries(behaviours as Readonly<Record<string, string>>).map(([name, value]) => [
+    name,
+    read(`${parent}/behaviours`, name, value, 'given'),
+  ]);
+  return { ...qemu, ...Object.fromEntries(given) };
 }
 
 /** Whether `version` came out after the newest QEMU that the tables were checked against. */

@@ -50,6 +50,17 @@ export function readMachine(container: SimulatedContainer, viommu: Viommu | null
   }));
 }
 
+/** Equal for machines that behave alike. */
+export function machineKey({ behaviours, viommu, container }: StillMachine): string {
+  const { backend, tracker, devices, trackingHwpts, pageSize, maxDirtyBitmapSize, loggingBits, allocatable } =
+    container;
+  const guest =
+    viommu.model === 'intel'
+      ? `intel ${viommu.addressWidth} ${viommu.scalableMode} ${viommu.firstStage}`
+      : `${viommu.model} ${viommu.model === 'smmuv3' ? viommu.accel : ''}`;
+  return `${Object.values(behaviours).join(' ')} ${guest} ${backend} ${tracker} ${devices} ${trackingHwpts} ${pageSize} ${maxDirtyBitmapSize} ${loggingBits?.min} ${loggingBits?.max} ${allocatable}`;
+}
+
 function readViommu(viommu: Viommu | null): Fact<SimulatedViommu> {
   if (viommu === null) return constant({ model: 'none' });
   const { addressWidth, scalableMode, firstStage, accel } = viommu;

@@ -3,7 +3,7 @@ export type Pointer = string;
 
 /** The pointer to member `key` of what `parent` points at. */
 export const member = (parent: Pointer, key: string | number): Pointer =>
-  `${parent}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  `${parent}/${typeof key === 'string' && /[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key}`;
 
 /** The reference tokens of `pointer`, unescaped. */
 export const tokens = (pointer: Pointer): string[] =>
@@ -11,6 +11,16 @@ export const tokens = (pointer: Pointer): string[] =>
     .split('/')
     .slice(1)
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+
+/** What `document` holds at `pointer`; `undefined` where it holds nothing there. */
+export const valueAt = (document: unknown, pointer: Pointer): unknown =>
+  tokens(pointer).reduce<unknown>(
+    (node, key) =>
+      typeof node === 'object' && node !== null && Object.hasOwn(node, key)
+        ? (node as Readonly<Record<string, unknown>>)[key]
+        : undefined,
+    document,
+  );
 
 /** A copy of `document` that holds `value` at `pointer`; missing parents become objects. What is not on the way is shared. */
 export function withValueAt<T>(document: T, pointer: Pointer, value: unknown): T {

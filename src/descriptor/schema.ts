@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PACKED_MAX, PACKED_MIN } from '../platform/version.ts';
 import { behaviourValues } from '../simulator/index.ts';
 import { HEX_PATTERN, SIZE_PATTERN } from './quantities.ts';
 
@@ -19,10 +20,8 @@ export const DEVICES_MAX = 256;
 
 export const name = z.string().min(1).max(256);
 const version = z
-  .string()
-  .min(1)
-  .max(128)
-  .meta({ id: 'Version', title: 'a version such as "10.2.2" or "1:11.1.3+ds-1"', examples: ['10.2.2'] });
+  .union([z.string().min(1).max(128), z.int().min(PACKED_MIN).max(PACKED_MAX)])
+  .meta({ id: 'Version', title: 'a version such as "10.2.2" or "1:11.1.3+ds-1"', examples: ['10.2.2', 10002002] });
 const bits = z.int().min(1).max(64);
 const onOff = z.enum(['on', 'off']);
 
@@ -54,6 +53,12 @@ export const mapping = z
   .strictObject({ iova: hexAddress, pageSize: size, count: z.int().min(1), gpa: hexAddress.optional() })
   .meta({ id: 'Mapping', description: '`count` guest mappings of `pageSize` bytes each, back to back from `iova`.' });
 
+const position = z
+  .int()
+  .min(0)
+  .optional()
+  .describe('Place on QEMU’s command line among all devices. Default: other devices, then VFIO devices, as listed.');
+
 const vfioDevice = z
   .strictObject({
     id: name.optional().describe('Default: "dev" and its place in the list.'),
@@ -72,6 +77,7 @@ const vfioDevice = z
         behindPciBridge: z.boolean().optional(),
       })
       .optional(),
+    position,
     unpluggedForMigration: z.boolean().optional().describe('Failover primary or teaming: true. Default: false.'),
     enableMigration: z.enum(['on', 'off', 'auto']).optional().describe('Default: auto; off in QEMU 7.2 and 8.0.'),
     deviceDirtyTracking: onOff.optional().describe('x-device-dirty-page-tracking. Default: on.'),
@@ -127,8 +133,12 @@ export const vm = z
     otherDevices: z
       .array(
         z.strictObject({
-          type: name,
+          type: name.describe('QEMU’s name of the device model, such as "nvme" or "virtio-crypto-pci".'),
           id: name.optional(),
+          path: name
+            .optional()
+            .describe('QEMU’s path of the device in messages, such as "0000:00:01.0/virtio-crypto".'),
+          position,
           properties: z.record(name, property).optional(),
           backend: z.record(name, z.boolean()).optional(),
         }),

@@ -14,6 +14,7 @@ import {
   smaller,
 } from '../simulator/index.ts';
 import { type Fact, lacking, map, read } from './fact.ts';
+import { lazy } from './lazy.ts';
 import { parseSize, type Size } from './quantities.ts';
 import type { Descriptor } from './schema.ts';
 
@@ -21,6 +22,8 @@ import type { Descriptor } from './schema.ts';
 export interface Sections {
   readonly sections: readonly MemorySection[];
   readonly assumptions: readonly string[];
+  /** Equal for the same sections. */
+  readonly key: () => string;
 }
 
 /** What a PC lays out below 1 MiB it lays out in no less than this. */
@@ -35,7 +38,7 @@ export function readSections({ vm }: Descriptor, qemu: Fact<Version>, pageSize: 
   if (!type) return lacking('/vm/machine');
   const { board } = type;
   const { memory, dimms, isCut } = memoryOf(vm);
-  const machine = read('/vm/machine', vm.machine, 'given');
+  const machine = read('/vm', 'machine', vm.machine, 'given');
   if (board === 'virt') return map(machine, () => mapped(virtSections(virtLayout(memory), dimms), pageSize, isCut));
   const { version: own } = type;
   const version = own === 'newest' ? qemu : map(machine, () => own);
@@ -91,5 +94,11 @@ function mapped({ sections, assumptions }: VfioSections, pageSize: bigint, isCut
     ];
   });
   const cut = isCut ? ['A guest addresses no more than 4 PiB: its memory is taken to be that, without DIMMs.'] : [];
-  return { sections: ranges, assumptions: [...assumptions, 'The VM is taken to have no VGA adapter.', ...cut] };
+  return {
+    sections: ranges,
+    assumptions: [...assumptions, 'The VM is taken to have no VGA adapter.', ...cut],
+    key: lazy(() =>
+      ranges.map(({ gpa, size, readOnly, ramAddress }) => `${gpa},${size},${readOnly},${ramAddress}`).join(';'),
+    ),
+  };
 }

@@ -10,7 +10,8 @@ import { bounds } from './bounds.ts';
 import type { Device } from './device.ts';
 import { choose, constant, type Fact, map } from './fact.ts';
 import type { Host } from './host.ts';
-import { readMachine, readMappings, type SimulatedContainer } from './machine.ts';
+import { machineKey, readMachine, readMappings, type SimulatedContainer, type StillMachine } from './machine.ts';
+import type { VfioDescriptor } from './schema.ts';
 import type { Sections } from './sections.ts';
 import type { Viommu } from './vm.ts';
 
@@ -39,26 +40,25 @@ const SWITCHES: readonly { readonly from: Domain; readonly to: Domain }[] = [
   { from: 'blocking', to: 'identity' },
 ];
 
-const NO_SECTIONS: Fact<Sections> = constant({ sections: [], assumptions: [] });
+const NO_SECTIONS: Fact<Sections> = constant({ sections: [], assumptions: [], key: () => '' });
 
 /** Every switch away from the domain the guest is in; from each of them where that is not known. */
 export function transitionsOf(
-  device: Device,
+  { descriptor }: Device,
   container: SimulatedContainer,
   viommu: Viommu,
   host: Host,
   sections: () => Fact<Sections>,
 ): Transition[] {
-  const { guestDomain } = device.descriptor;
+  const { guestDomain, mappings } = descriptor;
+  const still = readMachine(container, viommu, host);
   return SWITCHES.filter(({ from }) => guestDomain === undefined || from === guestDomain).map(({ from, to }) => ({
     from,
     to,
-    cost: choose(from === 'identity' ? sections() : NO_SECTIONS, ({ sections: mapped, assumptions }) =>
-      map(readMachine(container, viommu, host), (still) => {
-        const machine: Machine = { ...still, tracking: 'migration', mappings: [], sections: mapped };
-        const cost = costOf(machine, device, host, from, to);
-        return { ...cost, assumptions: [...assumptions, ...cost.assumptions] };
-      }),
+    cost: choose(still, (machine) =>
+      map(from === 'identity' ? sections() : NO_SECTIONS, (mapped) =>
+        costOf(machine, mapped, from === 'dma' ? mappings : undefined, host.dmaEntryLimit, from, to),
+      ),
     ),
   }));
 }
@@ -71,26 +71,26 @@ const KNOWN_MAX = 1024;
 const knownOf = new WeakMap<object, Map<string, TransitionCost>>();
 
 function costOf(
-  machine: Machine,
-  { descriptor }: Device,
-  { dmaEntryLimit }: Host,
+  still: StillMachine,
+  { sections, key: sectionsKey, assumptions }: Sections,
+  mappings: VfioDescriptor['mappings'],
+  dmaEntryLimit: number,
   from: Domain,
   to: Domain,
 ): TransitionCost {
-  const mappings = from === 'dma' ? descriptor.mappings : undefined;
   const costs = mappings ? (knownOf.get(mappings) ?? new Map<string, TransitionCost>()) : known;
   if (mappings) knownOf.set(mappings, costs);
-  const key = JSON.stringify([{ ...machine, mappings: [] }, from, to, dmaEntryLimit], (_key, value: unknown) =>
-    typeof value === 'bigint' ? value.toString(16) : value,
-  );
-  const cost =
-    costs.get(key) ??
-    (mappings
-      ? exactCost({ ...machine, mappings: readMappings(mappings) }, from, to)
-      : boundedCost(machine, from, to, dmaEntryLimit));
+  const key = `${machineKey(still)} ${dmaEntryLimit} ${from} ${to} ${sectionsKey()}`;
+  const before = costs.get(key);
+  if (before) return before;
+  const machine: Machine = { ...still, tracking: 'migration', mappings: [], sections };
+  const cost = mappings
+    ? exactCost({ ...machine, mappings: readMappings(mappings) }, from, to)
+    : boundedCost(machine, from, to, dmaEntryLimit);
   if (costs.size >= KNOWN_MAX) costs.clear();
-  costs.set(key, cost);
-  return cost;
+  const assumed = { ...cost, assumptions: [...assumptions, ...cost.assumptions] };
+  costs.set(key, assumed);
+  return assumed;
 }
 
 function exactCost(machine: Machine, from: Domain, to: Domain): TransitionCost {
@@ -101,6 +101,9 @@ function exactCost(machine: Machine, from: Domain, to: Domain): TransitionCost {
 function boundedCost(machine: Machine, from: Domain, to: Domain, dmaEntryLimit: number): TransitionCost {
   const trace = switchDomain(machine, from, to);
   const figures = figuresOf(trace);
-  const bounded = from === 'dma' ? bounds(machine, from, to, figures, dmaEntryLimit) : { figures, assumptions: [] };
+  const bounded =
+    from === 'dma'
+      ? bounds(machine, from, to, figures, { dmaEntryLimit, guestMemory: 0n })
+      : { figures, assumptions: [] };
   return { strategy: trace.strategy, ...bounded };
 }

@@ -1,19 +1,33 @@
 import { defaultAddressWidth, parseMachineType } from '../platform/machine.ts';
 import type { Version } from '../platform/version.ts';
-import { type Fact, lacking, map, read, choose, type Truth } from './fact.ts';
+import { choose, type Fact, type Known, lacking, map, read, type Truth } from './fact.ts';
+import type { Pointer } from './pointer.ts';
 import { parseSize } from './quantities.ts';
 import type { Descriptor, ViommuDescriptor, VmDescriptor } from './schema.ts';
 
 /** The VM itself, the same on either host but for what QEMU's version decides. Sizes in bytes. */
 export interface VirtualMachine {
+  readonly descriptor: VmDescriptor;
   readonly onlyMigratable: Truth;
+  readonly accel: Fact<'kvm' | 'tcg'>;
+  readonly kernelIrqchip: Fact<'on' | 'split' | 'off' | 'default'>;
   /** Boot RAM, QEMU's `ram_size`. */
   readonly memory: Fact<bigint>;
   /** Whether RAM is made of several backends, each of which VFIO maps by itself. */
   readonly hasSeveralBackends: boolean;
+  readonly cpu: Cpu;
+  readonly confidential: Fact<'none' | 'sev' | 'sev-es' | 'sev-snp' | 'tdx'>;
   readonly hasViommu: Truth;
   readonly viommu: Viommu | null;
   readonly defaultBusBypassesIommu: Truth;
+}
+
+/** What of the virtual CPU decides whether it can be migrated. */
+interface Cpu {
+  readonly invtsc: Truth;
+  readonly hasTscFrequency: Truth;
+  readonly hvPassthrough: Truth;
+  readonly hvNoNonarchCoresharing: Fact<'on' | 'off' | 'auto'>;
 }
 
 /** The guest IOMMU. */
@@ -24,6 +38,22 @@ export interface Viommu {
   readonly cachingMode: Truth;
   readonly scalableMode: Truth;
   readonly firstStage: Truth;
+  /** Whether first-stage translation offers pages of 1 GiB. */
+  readonly firstStage1g: Truth;
+  readonly snoopControl: Truth;
+  readonly dmaDrain: Truth;
+  readonly deviceIotlb: Truth;
+  readonly dmaTranslation: Truth;
+  /** Bits of PASID; 0 for none. */
+  readonly pasidBits: Fact<number>;
+  readonly svm: Truth;
+  /** Extended interrupt mode; off where it is left to QEMU. */
+  readonly eim: Truth;
+  readonly intremap: Fact<'on' | 'off' | 'auto'>;
+  /** amd-iommu: whether it translates the DMA of VFIO devices. */
+  readonly dmaRemap: Truth;
+  /** amd-iommu: whether it is made with an AMDVI-PCI device of its own. */
+  readonly hasPciId: Truth;
   /** arm-smmuv3: whether the guest's tables are nested in the host's. */
   readonly accel: Truth;
 }
@@ -39,36 +69,119 @@ export function isX86({ vm, source }: Descriptor): boolean {
 /** Reads the VM as the QEMU of version `qemu` starts it. */
 export function readVm({ vm, closed = true }: Descriptor, qemu: Fact<Version>): VirtualMachine {
   return {
-    onlyMigratable: flag('/vm/onlyMigratable', vm.onlyMigratable, 'QEMU'),
-    memory: read('/vm/memory', parseSize(vm.memory) as bigint, 'given'),
+    descriptor: vm,
+    onlyMigratable: given('/vm', 'onlyMigratable', vm.onlyMigratable, defaults.onlyMigratable),
+    accel: given('/vm', 'accel', vm.accel, defaults.accel),
+    kernelIrqchip: given('/vm', 'kernelIrqchip', vm.kernelIrqchip, defaults.kernelIrqchip),
+    memory: read('/vm', 'memory', parseSize(vm.memory) as bigint, 'given'),
     hasSeveralBackends: (vm.memoryBackends?.length ?? 1) > 1,
+    cpu: vm.cpu === undefined ? defaults.cpu : readCpu(vm.cpu),
+    confidential: given('/vm', 'confidential', vm.confidential, defaults.confidential),
     hasViommu: readHasViommu(vm, closed),
     viommu: vm.viommu ? readViommu(vm.viommu, vm.machine, qemu) : null,
-    defaultBusBypassesIommu: flag('/vm/defaultBusBypassIommu', vm.defaultBusBypassIommu, 'machine type'),
+    defaultBusBypassesIommu: given(
+      '/vm',
+      'defaultBusBypassIommu',
+      vm.defaultBusBypassIommu,
+      defaults.defaultBusBypassIommu,
+    ),
   };
 }
 
-/** A switch that is off unless given. */
-const flag = (pointer: string, value: boolean | undefined, owner: string): Truth =>
-  value === undefined ? read(pointer, false, 'default', owner) : read(pointer, value, 'given');
+const given = <T>(parent: Pointer, field: string, value: T | undefined, otherwise: Fact<T>): Fact<T> =>
+  value === undefined ? otherwise : read(parent, field, value, 'given');
+
+const byDefault = <T>(parent: Pointer, field: string, value: T, owner: string): Known<T> =>
+  read(parent, field, value, 'default', owner);
+
+const CPU = '/vm/cpu';
+const VIOMMU = '/vm/viommu';
+
+const defaultCpu: Cpu = {
+  invtsc: byDefault(CPU, 'invtsc', false, 'CPU models'),
+  hasTscFrequency: byDefault(CPU, 'tscFrequency', false, 'CPU models'),
+  hvPassthrough: byDefault(CPU, 'hvPassthrough', false, 'CPU models'),
+  hvNoNonarchCoresharing: byDefault<'on' | 'off' | 'auto'>(CPU, 'hvNoNonarchCoresharing', 'off', 'CPU models'),
+};
+
+const defaults = {
+  onlyMigratable: byDefault('/vm', 'onlyMigratable', false, 'QEMU'),
+  accel: byDefault<'kvm' | 'tcg'>('/vm', 'accel', 'kvm', 'a VM with VFIO devices'),
+  kernelIrqchip: byDefault<'on' | 'split' | 'off' | 'default'>('/vm', 'kernelIrqchip', 'default', 'QEMU'),
+  cpu: defaultCpu,
+  confidential: byDefault<'none' | 'sev' | 'sev-es' | 'sev-snp' | 'tdx'>('/vm', 'confidential', 'none', 'QEMU'),
+  defaultBusBypassIommu: byDefault('/vm', 'defaultBusBypassIommu', false, 'machine type'),
+  noViommu: byDefault('/vm', 'viommu', false, 'what is not listed is absent'),
+  openViommu: lacking(VIOMMU),
+  viommu: {
+    cachingMode: byDefault(VIOMMU, 'cachingMode', false, 'intel-iommu'),
+    scalableMode: byDefault(VIOMMU, 'scalableMode', false, 'intel-iommu'),
+    firstStage: byDefault(VIOMMU, 'firstStage', false, 'intel-iommu'),
+    firstStage1g: byDefault(VIOMMU, 'firstStage1g', true, 'intel-iommu'),
+    snoopControl: byDefault(VIOMMU, 'snoopControl', false, 'intel-iommu'),
+    dmaDrain: byDefault(VIOMMU, 'dmaDrain', true, 'intel-iommu'),
+    deviceIotlb: byDefault(VIOMMU, 'deviceIotlb', false, 'intel-iommu'),
+    dmaTranslation: byDefault(VIOMMU, 'dmaTranslation', true, 'intel-iommu'),
+    pasidBits: byDefault(VIOMMU, 'pasidBits', 0, 'intel-iommu'),
+    svm: byDefault(VIOMMU, 'svm', false, 'intel-iommu'),
+    eim: byDefault(VIOMMU, 'eim', false, 'intel-iommu'),
+    intremap: byDefault<'on' | 'off' | 'auto'>(VIOMMU, 'intremap', 'auto', 'intel-iommu'),
+    dmaRemap: byDefault(VIOMMU, 'dmaRemap', false, 'amd-iommu'),
+    hasPciId: byDefault(VIOMMU, 'pciId', false, 'amd-iommu'),
+    accel: byDefault(VIOMMU, 'accel', false, 'arm-smmuv3'),
+  },
+};
+
+const readCpu = (cpu: NonNullable<VmDescriptor['cpu']>): Cpu => ({
+  invtsc: given(CPU, 'invtsc', cpu.invtsc, defaultCpu.invtsc),
+  hasTscFrequency:
+    cpu.tscFrequency === undefined
+      ? defaultCpu.hasTscFrequency
+      : map(read(CPU, 'tscFrequency', cpu.tscFrequency, 'given'), (hertz) => hertz > 0),
+  hvPassthrough: given(CPU, 'hvPassthrough', cpu.hvPassthrough, defaultCpu.hvPassthrough),
+  hvNoNonarchCoresharing: given(
+    CPU,
+    'hvNoNonarchCoresharing',
+    cpu.hvNoNonarchCoresharing,
+    defaultCpu.hvNoNonarchCoresharing,
+  ),
+});
 
 function readHasViommu({ viommu }: VmDescriptor, closed: boolean): Truth {
-  if (viommu !== undefined) return read('/vm/viommu', viommu !== null, 'given');
-  return closed ? read('/vm/viommu', false, 'default', 'what is not listed is absent') : lacking('/vm/viommu');
+  if (viommu !== undefined) return read('/vm', 'viommu', viommu !== null, 'given');
+  return closed ? defaults.noViommu : defaults.openViommu;
 }
 
 function readViommu(viommu: ViommuDescriptor, machine: string | undefined, qemu: Fact<Version>): Viommu {
-  const at = (field: string): string => `/vm/viommu/${field}`;
+  const flag = (field: Exclude<keyof typeof defaults.viommu, 'pasidBits' | 'intremap' | 'hasPciId'>): Truth =>
+    given(VIOMMU, field, viommu[field], defaults.viommu[field]);
   return {
-    model: read(at('model'), viommu.model, 'given'),
+    model: read(VIOMMU, 'model', viommu.model, 'given'),
     addressWidth:
       viommu.addressWidth === undefined
         ? readDefaultAddressWidth(viommu.model, machine, qemu)
-        : read(at('addressWidth'), viommu.addressWidth, 'given'),
-    cachingMode: flag(at('cachingMode'), viommu.cachingMode, 'intel-iommu'),
-    scalableMode: flag(at('scalableMode'), viommu.scalableMode, 'intel-iommu'),
-    firstStage: flag(at('firstStage'), viommu.firstStage, 'intel-iommu'),
-    accel: flag(at('accel'), viommu.accel, 'arm-smmuv3'),
+        : read(VIOMMU, 'addressWidth', viommu.addressWidth, 'given'),
+    cachingMode: flag('cachingMode'),
+    scalableMode: flag('scalableMode'),
+    firstStage: flag('firstStage'),
+    firstStage1g: flag('firstStage1g'),
+    snoopControl: flag('snoopControl'),
+    dmaDrain: flag('dmaDrain'),
+    deviceIotlb: flag('deviceIotlb'),
+    dmaTranslation: flag('dmaTranslation'),
+    pasidBits: given(VIOMMU, 'pasidBits', viommu.pasidBits, defaults.viommu.pasidBits),
+    svm: flag('svm'),
+    eim: flag('eim'),
+    intremap:
+      viommu.intremap === undefined
+        ? defaults.viommu.intremap
+        : map(read(VIOMMU, 'intremap', viommu.intremap, 'given'), (on) => (on ? 'on' : 'off')),
+    dmaRemap: flag('dmaRemap'),
+    hasPciId:
+      viommu.pciId === undefined
+        ? defaults.viommu.hasPciId
+        : map(read(VIOMMU, 'pciId', viommu.pciId, 'given'), () => true),
+    accel: flag('accel'),
   };
 }
 
@@ -78,19 +191,13 @@ function readDefaultAddressWidth(
   machine: string | undefined,
   qemu: Fact<Version>,
 ): Fact<number> {
-  const pointer = '/vm/viommu/addressWidth';
+  const unknown = lacking(`${VIOMMU}/addressWidth`);
   const type = machine === undefined ? undefined : parseMachineType(machine);
-  if (!type || type.version === 'unknown') return lacking(pointer);
+  if (!type || type.version === 'unknown') return unknown;
   const { board, version: own } = type;
-  const version = own === 'newest' ? qemu : map(read('/vm/machine', machine, 'given'), () => own);
+  const version = own === 'newest' ? qemu : map(read('/vm', 'machine', machine, 'given'), () => own);
   return choose(version, (value) => {
     const width = defaultAddressWidth(model, board, value);
-    return width === undefined ? lacking(pointer) : read(pointer, width, 'default', `${model}-iommu of ${machine}`);
+    return width === undefined ? unknown : byDefault(VIOMMU, 'addressWidth', width, `${model}-iommu of ${machine}`);
   });
 }
-
-/** Whether `fact` is known to be `value`. */
-export const isKnownToBe = <T>(fact: Fact<T>, value: T): boolean => {
-  const same = map(fact, (known) => known === value);
-  return same.known && same.value;
-};

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { parseSize, SIZE_PATTERN } from '../descriptor/quantities.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { qemuSince } from '../platform/qemu.ts';
-import { deviceRules, vmRules } from '../rules/index.ts';
+import { rules } from '../rules/index.ts';
 
 /** Counts the changes to conditions of rules, which the hash of the catalogue does not see. */
 const EDITION = 1;
 
 /** What the answers depend on beside the descriptor: the rules and the platform tables. */
-export const ruleset = `${EDITION}-${sha256(JSON.stringify([vmRules, deviceRules, qemuSince])).slice(0, 12)}`;
+export const ruleset = `${EDITION}-${sha256(JSON.stringify([rules, qemuSince])).slice(0, 12)}`;
 
 /** The address of a decision: the same question to the same ruleset has the same. */
 export const decisionIdOf = (descriptor: Descriptor): string => sha256(`${ruleset}\n${canonical(descriptor)}`);

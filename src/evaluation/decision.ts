@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { origins } from '../descriptor/fact.ts';
-import { guestEvents } from '../descriptor/scenario.ts';
+import { guestEvents } from '../descriptor/migration.ts';
 import { effects, layers } from '../rules/rule.ts';
+import { changes } from '../rules/change.ts';
+import { efforts } from './changes.ts';
 import { causes, verdicts } from './verdict.ts';
 
 /** The one source of the answer's type and of its JSON Schema. */
@@ -95,6 +97,23 @@ const container = z
   })
   .meta({ id: 'Container' });
 
+const remedy = z
+  .strictObject({
+    changes: z.array(
+      z.strictObject({
+        id: z.enum(changes),
+        pointer,
+        from: z.unknown().describe('What stands there now; null: nothing.'),
+        to: z.unknown().describe('What is to stand there; null: nothing.'),
+        how: z.string().describe('The libvirt XML, QEMU option or command that does it.'),
+        cost: z.string().optional().describe('What it costs the guest.'),
+      }),
+    ),
+    effort: z.enum(efforts).describe('Of the change that takes most; from least to most.'),
+    verdict: z.enum(verdicts).describe('Once all of the changes are made.'),
+  })
+  .meta({ id: 'Remedy', description: 'Changes that, made together and judged again, have a better verdict.' });
+
 export const decision = z
   .strictObject({
     ref: z.string().optional(),
@@ -117,6 +136,7 @@ export const decision = z
     containers: z.array(container),
     assumptions: z.array(z.string()),
     scope: z.strictObject({ notChecked: z.array(z.string()) }),
+    remedies: z.array(remedy).optional().describe('Least effort first; left out unless asked for.'),
   })
   .meta({
     id: 'Decision',

@@ -1,9 +1,9 @@
 import type { Device } from '../descriptor/device.ts';
+import { isKnownToBe } from '../descriptor/fact.ts';
 import type { Host } from '../descriptor/host.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
-import { isKnownToBe, type Viommu } from '../descriptor/vm.ts';
-import { isMigratableType } from '../rules/judge.ts';
+import type { Viommu } from '../descriptor/vm.ts';
 
 /** What no rule looks at, whatever the descriptor. */
 const ALWAYS = [
@@ -22,7 +22,7 @@ export function outOfScope(
   { devices, containers, vm: machine, host }: Scenario,
 ): string[] {
   const { mode, capabilities, parameters } = migration;
-  const others = devices.filter((device) => !isMigratableType(device)).map(({ id, type }) => `device ${id} (${type})`);
+  const others = devices.filter(({ type }) => type !== 'vfio-pci' && type !== 'mdev').map(({ id, type }) => `device ${id} (${type})`);
   const model = machine.viommu?.model;
   const isTranslated = containers.some(({ addressSpace }) => addressSpace !== 'memory');
   const isOther = isTranslated && model?.known && model.value !== 'intel' && model.value !== 'amd';

@@ -28,6 +28,29 @@ export const qemuSince: Since = {
   loggingRanges: { none: '7.2', two: '8.0', three: '8.2', 'three-writable': '11.0' },
   trackingStartFailure: { printed: '7.2', reported: '8.0', 'fails-migration': '9.1' },
   bitmapGate: { 'saving-and-running': '7.2', 'devices-running': '8.0', 'tracking-started': '10.0' },
+  saveConflicts: { unchecked: '7.2', refused: '8.2' },
+  multifdTransfer: { absent: '7.2', present: '10.0' },
+  // 9.0 or 9.1: the later, which promises less.
+  cprModes: { none: '7.2', reboot: '9.1', transfer: '10.1' },
+  // First seen in 10.0.2.
+  ramfbMigrate: { absent: '7.2', present: '10.0' },
+  atsProperty: { absent: '7.2', present: '11.1' },
+  firstStageDevices: { absent: '7.2', 'refused-flts': '10.0', 'iommufd-flts': '11.0', 'iommufd-fsts': '11.1' },
+  hostPasidCheck: { none: '7.2', bits: '11.1' },
+  // Still refused in 10.2.2; 11.1.3 does not have the message.
+  pasidDeviceIotlb: { refused: '7.2', accepted: '11.1' },
+  svmProperty: { absent: '7.2', present: '11.1' },
+  dmaDrainProperty: { present: '7.2', absent: '11.1' },
+  // 7.2.22 demands it, 10.0.2 does not.
+  eimDemand: { 'kvm-split': '7.2', 'kvm-api': '10.0' },
+  // 10.1 was not seen: 10.2 has the property.
+  amdAssignment: { none: '7.2', 'dma-remap': '10.2' },
+  // 10.2.2 never, 11.1.3 when created with an AMDVI-PCI device of its own.
+  amdMigration: { never: '7.2', 'with-pci-id': '11.1' },
+  virtioAddressWidth: { absent: '7.2', present: '9.0' },
+  nvmeMigration: { never: '7.2', 'by-feature': '11.1' },
+  tpmCrbChunks: { absent: '7.2', 'by-machine': '11.1' },
+  virtioSharedMemory: { absent: '7.2', blocks: '11.1' },
 };
 
 /** The oldest and newest release that {@link qemuSince} was checked against. */

@@ -6,13 +6,17 @@ import type { Effect, Rule } from './rule.ts';
 /** Where a human reads a message: when the VM starts, in `query-migrate`, or as the error of `migrate`. */
 export type Reporter = 'start' | 'query-migrate' | 'migrate';
 
-/** What a rule says of one device, or of the VM. */
+/** When it comes to pass, in the order of time. */
+export const phases = ['start', 'migrate-command', 'tracking-start', 'mid-migration', 'silent'] as const;
+export type Phase = (typeof phases)[number];
+
+/** What a rule says of the VM, or of one thing in it. */
 export interface Finding {
   readonly rule: Rule;
-  readonly outcome: 'fires' | 'unknown' | 'clear';
+  readonly outcome: 'fires' | 'unknown' | 'contradicted' | 'clear';
   readonly effect: Effect;
   readonly host: Side;
-  /** Id of the device; absent for the VM. */
+  /** Id of the device, or the node of the disk; absent for the VM. */
   readonly device?: string;
   /** Where it is said: nowhere for what QEMU keeps to itself or never comes to say. */
   readonly reportedBy: readonly Reporter[];
@@ -22,12 +26,31 @@ export interface Finding {
   readonly evidence: readonly Reading[];
   /** Said once for all devices. */
   readonly once?: true;
-  /** Said outside a device's realize function, once all devices are there. */
-  readonly outsideRealize?: true;
+  /** Found in `vfio_migration_realize`, which stops at its first refusal. */
+  readonly inRealize?: true;
+  /** Said once all devices are there. */
+  readonly late?: true;
   /** What is missing, of an unknown outcome. */
   readonly lacks: readonly Pointer[];
 }
 
-/** Whether QEMU, on finding this, refuses the VM or its migration before anything was copied. */
+/** When QEMU, or nobody, says it. */
+export function phaseOf({ effect, rule }: { readonly effect: Effect; readonly rule: Pick<Rule, 'fails'> }): Phase {
+  switch (effect) {
+    case 'start-failure':
+    case 'warning':
+      return 'start';
+    case 'blocker':
+      return 'migrate-command';
+    case 'migration-failure':
+      return rule.fails ?? 'mid-migration';
+    case 'no-convergence':
+      return 'mid-migration';
+    case 'data-loss':
+      return 'silent';
+  }
+}
+
+/** Whether QEMU, on finding this, refuses the VM or its migration whatever the guest does. */
 export const isRefusal = ({ effect, rule }: Finding): boolean =>
   effect === 'start-failure' || effect === 'blocker' || (effect === 'migration-failure' && rule.trigger === undefined);

@@ -1,4 +1,6 @@
-import type { DeviceRule, VmRule } from './rule.ts';
+import type { ContainerRule, DeviceRule, DiskRule, LogRule, OtherRule, Rule, VmRule } from './rule.ts';
+import { vfioDeviceState } from './vfio-device-state.ts';
+import { vfioDirtySync } from './vfio-dirty-sync.ts';
 import { vfioDirtyTracking } from './vfio-dirty-tracking.ts';
 import { vfioMigrationDisabled } from './vfio-migration-disabled.ts';
 import { vfioMigrationInit } from './vfio-migration-init.ts';
@@ -15,26 +17,64 @@ import { viommuCachingMode } from './viommu-caching-mode.ts';
 import { viommuHostAddressWidth } from './viommu-host-address-width.ts';
 import { viommuStaleMappings } from './viommu-stale-mappings.ts';
 
-/** Rules about the VM: QEMU answers them before it looks at a VFIO device. */
-export const vmRules: readonly VmRule[] = [viommuAddressWidth];
-
 /**
- * Rules about each VFIO device, in the order in which QEMU evaluates them: what the vIOMMU says of the device, then
- * `vfio_migration_realize` step by step, then what can go wrong once migration runs.
+ * The rules that QEMU comes to together, by what they are about. Of one pass it comes to the disks first, then to the VM,
+ * to each device in the order in which it realizes them, and to each VFIO container; within each, to the rules as listed.
  */
-export const deviceRules: readonly DeviceRule[] = [
-  viommuHostAddressWidth,
-  viommuCachingMode,
-  vfioProtocolV1,
-  vfioMigrationDisabled,
-  vfioNoMigrationSupport,
-  vfioMigrationInit,
-  vfioRamLimit,
-  vfioDirtyTracking,
-  vfioP2p,
-  vfioViommu,
-  vfioTrackingStart,
-  vfioUntrackedDma,
-  vfioUnmap,
-  viommuStaleMappings,
+export interface Pass {
+  readonly name: string;
+  readonly disk?: readonly DiskRule[];
+  readonly vm?: readonly VmRule[];
+  readonly other?: readonly OtherRule[];
+  /** VFIO devices that go through `vfio_migration_realize`. */
+  readonly device?: readonly DeviceRule[];
+  /** VFIO devices that do not: vfio-ap, vfio-ccw, vfio-user. */
+  readonly unprepared?: readonly DeviceRule[];
+  readonly container?: readonly ContainerRule[];
+}
+
+/** What QEMU comes to until the VM runs, on either host. */
+export const startPasses: readonly Pass[] = [
+  { name: 'disks are opened' },
+  { name: 'the machine is made', vm: [viommuAddressWidth] },
+  {
+    name: 'devices are realized',
+    device: [
+      viommuHostAddressWidth,
+      viommuCachingMode,
+      // vfio_migration_realize, step by step
+      vfioProtocolV1,
+      vfioMigrationDisabled,
+      vfioNoMigrationSupport,
+      vfioMigrationInit,
+      vfioRamLimit,
+      vfioDirtyTracking,
+      vfioP2p,
+      vfioViommu,
+    ],
+  },
+  { name: 'the machine is ready' },
 ];
+
+/** What QEMU comes to on the source, in order. */
+export const passes: readonly Pass[] = [
+  ...startPasses,
+  { name: 'migrate is called' },
+  { name: 'dirty tracking starts', device: [vfioTrackingStart] },
+  { name: 'migration runs', device: [vfioUntrackedDma, vfioUnmap, viommuStaleMappings] },
+];
+
+/** All rules, in the order in which QEMU comes to them. */
+export const rules: readonly Rule[] = passes.flatMap(
+  ({ disk = [], vm = [], other = [], device = [], unprepared = [], container = [] }): Rule[] => [
+    ...disk,
+    ...vm,
+    ...other,
+    ...device,
+    ...unprepared,
+    ...container,
+  ],
+);
+
+/** What nothing in a descriptor tells in advance. */
+export const logRules: readonly LogRule[] = [vfioDirtySync, vfioDeviceState];

@@ -5,17 +5,19 @@ import {
   constant,
   evidence,
   type Fact,
+  isFalse,
+  isTrue,
   lacking,
   map,
   no,
   type Reading,
   type Truth,
 } from '../descriptor/fact.ts';
-import type { Side } from '../descriptor/host.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { Finding } from './finding.ts';
-import { deviceRules, vmRules } from './index.ts';
-import type { Case, DeviceRule, Effect, Rule } from './rule.ts';
+import { passes, startPasses } from './index.ts';
+import { fullPlanOf, type Planned, type PlannedPass, planOf } from './plan.ts';
+import type { Case, DeviceHere, Effect, OtherHere, Rule } from './rule.ts';
 import { withReporters, withShadows } from './shadows.ts';
 import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
 
@@ -24,60 +26,127 @@ import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
  * Rules that do not fire are left out unless `includeClear`.
  */
 export function judge(scenario: Scenario, includeClear = false): Finding[] {
-  const findings: Finding[] = [];
-  const add = (finding: Finding | null): void => {
-    if (finding) findings.push(finding);
-  };
-  for (const rule of vmRules) add(apply(rule, rule.cases, scenario, null, includeClear));
-  const said = new Set<string>();
-  for (const [index, device] of scenario.devices.entries()) {
-    const container = scenario.containers.find(({ devices }) => devices.includes(device));
-    // A failover primary is unplugged before migration starts: QEMU does not prepare it for migration at all.
-    if (!container || !isMigratableType(device)) continue;
-    const here = { ...scenario, device, realized: scenario.devices.slice(0, index + 1), container };
-    for (const rule of judgedOn[scenario.side]) {
-      const finding = apply(rule, rule.cases, here, device, includeClear);
-      if (finding?.once && said.has(`${rule.id} ${finding.effect}`)) continue;
-      if (finding?.once) said.add(`${rule.id} ${finding.effect}`);
-      add(finding);
+  // What can go wrong while migration runs happens on the source.
+  const judged = scenario.side === 'source' ? passes : startPasses;
+  const plan = (includeClear ? fullPlanOf : planOf)(judged, scenario.host.qemu);
+  const found = new Findings(includeClear);
+  const components = componentsOf(scenario);
+  for (const pass of plan) {
+    for (const disk of pass.disk.length > 0 ? scenario.disks : []) {
+      found.addAll(pass.disk, { ...scenario, disk }, disk.node, null);
+    }
+    found.addAll(pass.vm, scenario, undefined, null);
+    for (const component of components) judgeComponent(component, pass, found);
+    for (const container of pass.container.length > 0 ? scenario.containers : []) {
+      const [only, ...others] = container.devices;
+      found.addAll(pass.container, { ...scenario, container }, others.length > 0 ? undefined : only?.id, null);
     }
   }
-  return withReporters(withShadows(findings));
+  const findings = found.inOrder();
+  return findings.length === 0 ? findings : withReporters(withShadows(findings));
 }
 
-/** What can go wrong while migration runs happens on the source. */
-const judgedOn: Readonly<Record<Side, readonly DeviceRule[]>> = {
-  source: deviceRules,
-  destination: deviceRules.filter(
-    ({ effect }) => typeof effect !== 'string' || effect === 'start-failure' || effect === 'blocker',
-  ),
-};
+/** A device and what its rules look at. */
+type Component = DeviceHere | OtherHere;
 
-/** vfio-ap, vfio-ccw and vfio-user-pci do not go through `vfio_migration_realize`. */
-export const isMigratableType = ({ type }: Device): boolean => type === 'vfio-pci' || type === 'mdev';
+/** The devices in the order in which QEMU realizes them: by place on the command line, or the VFIO devices last. */
+function componentsOf(scenario: Scenario): readonly Component[] {
+  const { side, host, vm, migration, disks, others, devices, containers } = scenario;
+  const components: Component[] = others.map((other) => ({ ...scenario, other }));
+  let [container] = containers;
+  for (const device of devices) {
+    if (!container?.devices.includes(device)) container = containers.find((each) => each.devices.includes(device));
+    // A failover primary, which is in no container, is unplugged before migration starts.
+    if (container)
+      components.push({ side, host, vm, migration, disks, others, devices, containers, device, container });
+  }
+  if (others.length === 0) return components;
+  const place = (component: Component): number =>
+    'other' in component
+      ? (component.other.position ?? -1)
+      : (component.device.descriptor.position ?? Number.MAX_SAFE_INTEGER);
+  return components.toSorted((a, b) => place(a) - place(b));
+}
 
-type Cases<Here> = Readonly<Record<string, Case<Here> | undefined>>;
+function judgeComponent(component: Component, pass: PlannedPass, found: Findings): void {
+  if ('other' in component) found.addAll(pass.other, component, component.other.id, null);
+  else {
+    const { device } = component;
+    found.addAll(device.isPreparedForMigration ? pass.device : pass.unprepared, component, device.id, device);
+  }
+}
 
-/** What `rule` says here; `null` when it is clear, unless that is to be listed. Evidence is gathered for what is listed only. */
+/** What was found so far. */
+class Findings {
+  readonly #includeClear: boolean;
+  readonly #found: Finding[] = [];
+  /** Devices whose state cannot be saved: QEMU lists the last that it realized first, after all blockers. */
+  readonly #vmState: Finding[] = [];
+  /** How many of what was found are said before migration starts. */
+  #atStart = 0;
+  readonly #said: string[] = [];
+
+  constructor(includeClear: boolean) {
+    this.#includeClear = includeClear;
+  }
+
+  addAll<Here extends Scenario>(
+    rules: readonly Planned<Here>[],
+    here: Here,
+    subject: string | undefined,
+    device: Device | null,
+  ): void {
+    for (const planned of rules) {
+      const finding = apply(planned, here, subject, device, this.#includeClear);
+      if (finding !== null) this.#add(finding);
+    }
+  }
+
+  #add(finding: Finding): void {
+    if (finding.once) {
+      const key = `${finding.rule.id} ${finding.effect}`;
+      if (this.#said.includes(key)) return;
+      this.#said.push(key);
+    }
+    if (finding.rule.vmState) this.#vmState.unshift(finding);
+    else {
+      this.#found.push(finding);
+      if (finding.effect === 'start-failure' || finding.effect === 'blocker' || finding.effect === 'warning')
+        this.#atStart = this.#found.length;
+    }
+  }
+
+  inOrder(): Finding[] {
+    if (this.#vmState.length === 0) return this.#found;
+    return this.#found.toSpliced(this.#atStart, 0, ...this.#vmState);
+  }
+}
+
+/** What a rule says here; `null` when it is clear, unless that is to be listed. Evidence is gathered for what is listed only. */
 function apply<Here extends Scenario>(
-  rule: Rule,
-  cases: Cases<Here>,
+  { rule, behaviour, cases }: Planned<Here>,
   here: Here,
+  subject: string | undefined,
   device: Device | null,
   includeClear: boolean,
 ): Finding | null {
-  const behaviour: Fact<string> = here.host.qemu[rule.behaviour];
-  const holds = behaviour.known
-    ? (cases[behaviour.value]?.holds(here) ?? no)
-    : inEveryCase(behaviour.lacks, cases, here);
-  const isUnconditional = rule.trigger === undefined || (holds.known && !holds.value);
-  const truth = isUnconditional ? holds : all(holds, here.mayHappen(rule.trigger));
-  const isClear = truth.known && !truth.value;
-  if (isClear && !includeClear) return null;
-  const about = { rule, host: here.side, ...(device && { device: device.id }), reportedBy: [], lacks: [] };
-  const readings = evidenceOf(behaviour, truth);
-  if (isClear) return { ...about, outcome: 'clear', effect: 'warning', messages: {}, evidence: readings };
+  const [said] = cases;
+  const holds = behaviour === null || behaviour.known ? (said?.holds(here) ?? no) : inEveryCase(behaviour, cases, here);
+  if (isFalse(holds) && !includeClear) return null;
+  const truth = rule.trigger === undefined ? holds : all(holds, here.migration.mayHappen(rule.trigger));
+  const about = {
+    rule,
+    host: here.side,
+    ...(subject !== undefined && { device: subject }),
+    ...(device && (said?.outsideRealize ? { late: true as const } : { inRealize: true as const })),
+    reportedBy: [],
+    lacks: [],
+  };
   const effect = effectOf(rule, here, device);
+  if (isFalse(truth) || isOfAnotherMode(rule, effect, here, device)) {
+    if (!includeClear) return null;
+    return { ...about, outcome: 'clear', effect: 'warning', messages: {}, evidence: evidenceOf(behaviour, truth) };
+  }
   if (!truth.known || !effect.known) {
     const lacks = new Set([truth, effect].flatMap((fact) => (fact.known ? [] : fact.lacks)));
     return {
@@ -89,29 +158,29 @@ function apply<Here extends Scenario>(
       lacks: [...lacks],
     };
   }
-  const said = behaviour.known ? cases[behaviour.value] : undefined;
-  const fired = {
+  return {
     ...about,
-    outcome: 'fires' as const,
-    evidence: readings,
-    ...consequence(effect.value, said, here, device),
+    outcome: 'fires',
+    evidence: evidenceOf(behaviour, truth),
+    ...consequence(rule, effect.value, said, here, device),
   };
-  return here.side === 'destination' && fired.effect === 'blocker'
-    ? { ...fired, effect: rule.atDestination ?? 'warning' }
-    : fired;
 }
 
 /** What a truth rests on, the behaviour that it was asked for first. */
-const evidenceOf = (behaviour: Fact<string>, truth: Truth): Reading[] => {
-  const both = choose(behaviour, () => truth);
+function evidenceOf(behaviour: Fact<string> | null, truth: Truth): Reading[] {
+  const both = behaviour === null ? truth : choose(behaviour, () => truth);
   return both.known ? evidence(both) : [];
-};
+}
 
 /** The truth where it is not known which QEMU this is: false if no QEMU has the rule fire. */
-function inEveryCase<Here>(lacks: readonly string[], cases: Cases<Here>, here: Here): Truth {
-  const truths = Object.values(cases).map((each) => each?.holds(here) ?? no);
-  if (truths.every((truth) => truth.known && !truth.value)) return no;
-  return lacking(...lacks, ...truths.flatMap((truth) => (truth.known ? [] : truth.lacks)));
+function inEveryCase<Here>(
+  behaviour: Extract<Fact<string>, { known: false }>,
+  cases: readonly (Case<Here> | undefined)[],
+  here: Here,
+): Truth {
+  const truths = cases.map((each) => each?.holds(here) ?? no);
+  if (truths.every(isFalse)) return no;
+  return lacking(...behaviour.lacks, ...truths.flatMap((truth) => (truth.known ? [] : truth.lacks)));
 }
 
 function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): Fact<Effect> {
@@ -123,29 +192,53 @@ function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): 
   );
 }
 
+/**
+ * Whether the rule adds a blocker, and not for the mode in which the VM is about to be migrated. A VFIO device's own
+ * blockers are for mode normal once VFIO takes part in another; a snapshot is a migration of mode normal.
+ */
+function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, device: Device | null): boolean {
+  if (!effect.known || effect.value !== 'blocker' || isTrue(here.vm.onlyMigratable)) return false;
+  const { mode } = here.migration;
+  if (!mode.known || mode.value === 'normal' || mode.value === 'snapshot') return false;
+  const { cprModes } = here.host.qemu;
+  return rule.modes === 'normal' || (device !== null && cprModes.known && cprModes.value !== 'none');
+}
+
 /** What comes of a rule that fires, and QEMU's words for it with its prefixes. */
 function consequence<Here extends Scenario>(
+  rule: Rule,
   effect: Effect,
   said: Case<Here> | undefined,
   here: Here,
   device: Device | null,
-): Pick<Finding, 'effect' | 'messages' | 'outsideRealize' | 'once'> {
-  const isFatalBlocker = effect === 'blocker' && here.vm.onlyMigratable.known && here.vm.onlyMigratable.value;
+): Pick<Finding, 'effect' | 'messages' | 'once'> {
+  const isFatalBlocker = effect === 'blocker' && isTrue(here.vm.onlyMigratable);
+  const reached = isFatalBlocker ? 'start-failure' : effect;
+  const isDoor = here.side === 'destination' && reached === 'blocker';
   const final = {
-    effect: isFatalBlocker ? ('start-failure' as const) : effect,
-    ...(said?.outsideRealize && { outsideRealize: said.outsideRealize }),
+    effect: isDoor ? (rule.atDestination ?? 'warning') : reached,
     ...(said?.once && { once: said.once }),
   };
   if (said?.message == null) return { ...final, messages: {} };
-  const reason = fill(said.message, { ...(device && { device: device.name }), ...said.parameters?.(here) });
+  const parameters = { ...(device && { device: device.name }), ...said.parameters?.(here) };
+  const reason = fill(said.message, parameters);
   const inRealize = device && !said.outsideRealize;
   switch (effect) {
     case 'start-failure':
       return { ...final, messages: { start: inRealize ? realizeError(device.name, reason) : reason } };
     case 'blocker':
-      return device && isFatalBlocker
-        ? { ...final, messages: { start: onlyMigratableError(device.name, reason) } }
-        : { ...final, messages: { queryMigrate: reason, migrate: reason } };
+      if (isFatalBlocker) {
+        const refused = said.onlyMigratableMessage ? fill(said.onlyMigratableMessage, parameters) : null;
+        const error = refused ?? onlyMigratableError(reason);
+        return { ...final, messages: { start: inRealize ? realizeError(device.name, error) : error } };
+      }
+      return {
+        ...final,
+        messages: {
+          queryMigrate: reason,
+          migrate: said.migrateMessage ? fill(said.migrateMessage, parameters) : reason,
+        },
+      };
     case 'warning':
       return { ...final, messages: { start: warning(reason) } };
     case 'migration-failure':

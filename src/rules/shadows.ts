@@ -1,42 +1,62 @@
-import { type Finding, isRefusal, type Reporter } from './finding.ts';
+import { type Finding, isRefusal, type Phase, phaseOf, phases, type Reporter } from './finding.ts';
 
 /**
- * Marks what QEMU never comes to say. It stops at the first refusal of a device; a device that fails to start ends the
- * VM, and with it every blocker; and a hazard of running migration cannot happen behind a refusal.
+ * Marks what QEMU never comes to say. A device stops at its first refusal in `vfio_migration_realize`; a VM that fails to
+ * start ends there, and with it every blocker; what fails `migrate`, or the start of dirty tracking, fails it once; and a
+ * hazard of running migration cannot happen behind any of them.
  */
 export function withShadows(findings: readonly Finding[]): Finding[] {
   const refusals = findings.filter((finding) => finding.outcome === 'fires' && isRefusal(finding));
-  const inRealize = refusals.filter(({ outsideRealize }) => !outsideRealize);
-  const startFailure = [...inRealize, ...refusals].find(({ effect }) => effect === 'start-failure');
-  const stop = (finding: Finding): Finding | undefined => {
-    if (startFailure && finding !== startFailure) {
+  if (refusals.length === 0) return [...findings];
+  const inRealize = refusals.filter((finding) => finding.inRealize);
+  // What exits QEMU once the machine is there comes after what fails a device.
+  const startFailure =
+    refusals.find(({ effect, late }) => effect === 'start-failure' && !late) ??
+    refusals.find(({ effect }) => effect === 'start-failure');
+  const shadowOf = (finding: Finding): Finding | undefined => {
+    if (finding === startFailure) return undefined;
+    if (startFailure) {
       const isSaidBefore = finding.effect === 'warning' && isBefore(findings, finding, startFailure);
       return isSaidBefore ? undefined : startFailure;
     }
-    const first = finding.outsideRealize ? undefined : inRealize.find(({ device }) => device === finding.device);
+    const first = finding.inRealize ? inRealize.find(({ device }) => device === finding.device) : undefined;
     if (first && first !== finding && isBefore(findings, first, finding)) return first;
-    return isRefusal(finding) || finding.effect === 'warning' ? undefined : refusals[0];
+    if (finding.rule.withoutMigration) return undefined;
+    return refusals.find((refusal) => refusal !== finding && stops(refusal, finding, findings));
   };
   return findings.map((finding) => {
-    const shadow = stop(finding);
+    const shadow = shadowOf(finding);
     return shadow ? { ...finding, shadowedBy: shadow.rule.id } : finding;
   });
+}
+
+const rank = (phase: Phase): number => phases.indexOf(phase);
+
+/** Whether QEMU has given up over `refusal` before it comes to `finding`. Blockers and warnings are said side by side. */
+function stops(refusal: Finding, finding: Finding, findings: readonly Finding[]): boolean {
+  if (finding.effect === 'blocker' || finding.effect === 'warning') return false;
+  const [before, after] = [rank(phaseOf(refusal)), rank(phaseOf(finding))];
+  if (before !== after) return before < after;
+  return refusal.effect === 'blocker' || isBefore(findings, refusal, finding);
 }
 
 const isBefore = (findings: readonly Finding[], a: Finding, b: Finding): boolean =>
   findings.indexOf(a) < findings.indexOf(b);
 
-/** Says where each finding is read. `migrate` names the blocker that was added last, `query-migrate` all of them. */
+/**
+ * Says where each finding is read. `query-migrate` lists all blockers; `migrate` names the one that was added last, unless
+ * there is a device whose state cannot be saved.
+ */
 export function withReporters(findings: readonly Finding[]): Finding[] {
-  const said = findings.filter(({ outcome, shadowedBy }) => outcome === 'fires' && shadowedBy === undefined);
-  const lastBlocker = said.findLast(({ effect }) => effect === 'blocker');
+  const said = new Set(findings.filter(({ outcome, shadowedBy }) => outcome === 'fires' && shadowedBy === undefined));
+  const blockers = [...said].filter(({ effect }) => effect === 'blocker');
+  const named = blockers.findLast(({ rule }) => rule.vmState) ?? blockers.at(-1);
   const reporters = (finding: Finding): readonly Reporter[] => {
-    if (!said.includes(finding)) return [];
+    if (!said.has(finding)) return [];
     const { messages } = finding;
     const readers: Reporter[] = messages.start === undefined ? [] : ['start'];
     if (messages.queryMigrate !== undefined) readers.push('query-migrate');
-    if (messages.migrate !== undefined && (finding.effect !== 'blocker' || finding === lastBlocker))
-      readers.push('migrate');
+    if (messages.migrate !== undefined && (finding.effect !== 'blocker' || finding === named)) readers.push('migrate');
     return readers;
   };
   return findings.map((finding) => ({ ...finding, reportedBy: reporters(finding) }));

@@ -1,13 +1,10 @@
 import { any, not } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
-/**
- * Somebody must see what the device writes: the device (DMA logging) or, since 9.1 and on iommufd only, the host IOMMU.
- * Type1 does not count, since it calls every mapped page dirty on every pass; `on` takes that and only warns.
- */
 export const vfioDirtyTracking = deviceRule({
   id: 'vfio-dirty-tracking',
   title: 'Nothing tracks what the device writes',
+  why: 'Somebody must see what the device writes: the device (DMA logging) or, since 9.1 and on iommufd only, the host IOMMU. Type1 does not count, since it calls every mapped page dirty on every pass; on takes that and only warns.',
   layer: 'device',
   behaviour: 'trackingDemand',
   effect: { auto: 'blocker', on: 'warning' },

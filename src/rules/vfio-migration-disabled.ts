@@ -1,13 +1,10 @@
 import { is } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
-/**
- * `enable-migration=off` is the operator's own word that this device is not to be migrated. The property cannot be set
- * once the device is realized.
- */
 export const vfioMigrationDisabled = deviceRule({
   id: 'vfio-migration-disabled',
   title: 'Migration is switched off for the device',
+  why: "enable-migration=off is the operator's own word that this device is not to be migrated. The property cannot be set once the device is realized.",
   layer: 'qemu',
   behaviour: 'enableMigration',
   effect: 'blocker',

@@ -4,13 +4,10 @@ import { type Case, type DeviceHere, deviceRule, refusal } from './rule.ts';
 
 const holds: Case<DeviceHere>['holds'] = ({ device }) => all(is(device.protocol, 'v2'), not(device.stopCopy));
 
-/**
- * The driver speaks the protocol but cannot stop the device and copy its state, which is the least that a migration
- * needs. Other failures of initialisation are errors of a running kernel, which no descriptor tells in advance.
- */
 export const vfioMigrationInit = deviceRule({
   id: 'vfio-migration-init',
   title: 'Migration of the device cannot be initialised',
+  why: 'The driver speaks the protocol but cannot stop the device and copy its state, which is the least that a migration needs. Other failures of initialisation are errors of a running kernel, which no descriptor tells in advance.',
   layer: 'device',
   behaviour: 'initMessages',
   effect: refusal,

@@ -4,13 +4,10 @@ import { type Case, type DeviceHere, deviceRule, refusal } from './rule.ts';
 
 const holds: Case<DeviceHere>['holds'] = ({ device }) => not(is(device.protocol, 'v2'));
 
-/**
- * The host driver that the device is bound to has no migration interface (v2), so that there is no state to transfer.
- * Plain vfio-pci never has one: it takes a variant driver, or an mdev, that knows the device.
- */
 export const vfioNoMigrationSupport = deviceRule({
   id: 'vfio-no-migration-support',
   title: 'The VFIO driver has no migration support',
+  why: 'The host driver that the device is bound to has no migration interface (v2), so that there is no state to transfer. Plain vfio-pci never has one: it takes a variant driver, or an mdev, that knows the device.',
   layer: 'device',
   behaviour: 'initMessages',
   effect: refusal,

@@ -1,14 +1,10 @@
-import type { Device } from '../descriptor/device.ts';
-import { all, any, is, no, not, type Truth } from '../descriptor/fact.ts';
+import { all, any, is, isFalse, no, not, type Truth } from '../descriptor/fact.ts';
 import { type DeviceHere, deviceRule, refusal } from './rule.ts';
 
-/**
- * Devices that can write to each other must all be able to stop initiating DMA before any is stopped (P2P). Only devices
- * whose migration was initialised count, in the order in which QEMU realizes them; 8.0 and 8.1 accept one device only.
- */
 export const vfioP2p = deviceRule({
   id: 'vfio-p2p',
   title: 'Several VFIO devices, not all of which support P2P',
+  why: 'Devices that can write to each other must all be able to stop initiating DMA before any is stopped (P2P). Only devices whose migration was initialised count, in the order in which QEMU realizes them; QEMU first accepted one device only.',
   layer: 'device',
   behaviour: 'multiDevice',
   effect: refusal,
@@ -16,36 +12,29 @@ export const vfioP2p = deviceRule({
     single: {
       message: 'Migration is currently not supported with multiple VFIO devices',
       once: true,
-      holds: (here) => all(isNotTheFirst(here.realized), not(slipsThrough(here))),
+      holds: (here) => all(isNotTheFirst(here), not(slipsThrough(here))),
     },
     p2p: {
       message: 'Multiple VFIO devices migration is supported only if all of them support P2P migration',
       once: true,
-      holds: ({ realized }) => all(isNotTheFirst(realized), any(...realized.map(lacksP2p))),
+      holds: (here) => all(here.device.soFar.lacksP2p, isNotTheFirst(here)),
     },
   },
-  liftedBy: ['other-driver', 'fewer-devices', 'other-destination', 'unplug-for-migration'],
+  liftedBy: ['unplug-for-migration', 'fewer-devices', 'other-driver', 'other-destination'],
   source: { confidence: 'confirmed', read: ['8.0', '5c7a4b60350e, 8.2', '10.2.2', '11.1.3 run'] },
 });
 
-/** Whether the last of `realized` can migrate, and one before it. */
-const isNotTheFirst = (realized: readonly Device[]): Truth =>
-  all(
-    ...realized.slice(-1).map(({ initialisesMigration }) => initialisesMigration),
-    any(...realized.slice(0, -1).map(({ initialisesMigration }) => initialisesMigration)),
-  );
-
-const lacksP2p = ({ initialisesMigration, p2p }: Device): Truth => all(initialisesMigration, not(p2p));
+/** Whether the device can migrate, and one before it. */
+const isNotTheFirst = ({ device }: DeviceHere): Truth =>
+  all(device.initialisesMigration, device.soFar.otherInitialisesMigration);
 
 /** 8.1 has a bug, mended in 8.2: once the blocker is there, a device that is `on` is accepted. */
-function slipsThrough({ device, realized }: DeviceHere): Truth {
+function slipsThrough({ device, devices }: DeviceHere): Truth {
   const isOn = is(device.enableMigration, 'on');
-  if (isOn.known && !isOn.value) return isOn;
-  let hasOne: Truth = no;
-  let isBlocked: Truth = no;
-  for (const { initialisesMigration, enableMigration } of realized.slice(0, -1)) {
-    isBlocked = any(isBlocked, all(hasOne, initialisesMigration, is(enableMigration, 'auto')));
-    hasOne = any(hasOne, initialisesMigration);
-  }
-  return all(isOn, isBlocked);
+  if (isFalse(isOn)) return isOn;
+  const earlier = devices.slice(0, devices.indexOf(device)).filter((each) => each.isPreparedForMigration);
+  const isBlocked = earlier.map(({ soFar, initialisesMigration, enableMigration }) =>
+    all(soFar.otherInitialisesMigration, initialisesMigration, is(enableMigration, 'auto')),
+  );
+  return all(isOn, isBlocked.length > 0 ? any(...isBlocked) : no);
 }

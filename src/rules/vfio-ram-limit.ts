@@ -4,13 +4,10 @@ import { deviceRule, refusal } from './rule.ts';
 /** 8 TiB: what the interim patch held RAM against, whatever the page size. */
 const EIGHT_TIB = 1n << 43n;
 
-/**
- * Without better tracking, unmapping guest RAM while migrating needs one dirty bitmap over all of it, and type1 takes
- * none larger than 256 MiB. Only boot RAM is held against that: memory that is plugged in later slips through.
- */
 export const vfioRamLimit = deviceRule({
   id: 'vfio-ram-limit',
   title: 'Guest RAM is larger than one type1 dirty bitmap covers',
+  why: 'Without better tracking, unmapping guest RAM while migrating needs one dirty bitmap over all of it, and type1 takes none larger than 256 MiB. Only boot RAM is held against that: memory that is plugged in later slips through.',
   layer: 'qemu',
   behaviour: 'ramLimit',
   effect: refusal,

@@ -8,13 +8,10 @@ const holds: Case<DeviceHere>['holds'] = ({ container: { tracker, trackingStart 
     ? choose(tracker, (who) => (who === 'type1' ? map(trackingStart(), ({ failure }) => failure !== undefined) : no))
     : no;
 
-/**
- * Type1 keeps a bitmap of each mapping and takes none of 2^31 pages, so that one section of RAM or one DIMM of 8 TiB
- * keeps tracking from starting, and the migration fails as it begins. QEMU’s own limit looks at boot RAM only.
- */
 export const vfioTrackingStart = deviceRule({
   id: 'vfio-tracking-start',
   title: 'Dirty tracking cannot start',
+  why: 'Type1 keeps a bitmap of each mapping and takes none of 2^31 pages, so that one section of RAM or one DIMM of 8 TiB keeps tracking from starting, and the migration fails as it begins. QEMU’s own limit looks at boot RAM only.',
   layer: 'kernel',
   behaviour: 'trackingStartFailure',
   effect: 'migration-failure',

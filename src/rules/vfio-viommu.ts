@@ -1,13 +1,10 @@
-import { all, any } from '../descriptor/fact.ts';
+import { all } from '../descriptor/fact.ts';
 import { deviceRule, refusal } from './rule.ts';
 
-/**
- * A vIOMMU gives the device an address space of its own, which DMA logging would have to cover whole; since 11.0 only
- * devices that do DMA logging are refused. What the guest does with the vIOMMU (`iommu=pt`, off) does not matter.
- */
 export const vfioViommu = deviceRule({
   id: 'vfio-viommu',
   title: 'The device sits behind a vIOMMU',
+  why: 'A vIOMMU gives the device an address space of its own, which DMA logging would have to cover whole; QEMU first refused every device behind one, and now only those that do DMA logging. What the guest does with the vIOMMU (iommu=pt, off) does not matter.',
   layer: 'qemu',
   behaviour: 'viommuBlock',
   effect: refusal,
@@ -15,7 +12,7 @@ export const vfioViommu = deviceRule({
     'any-device': {
       message: 'Migration is currently not supported with vIOMMU enabled',
       once: true,
-      holds: ({ realized }) => any(...realized.map((each) => each.behindViommu)),
+      holds: ({ device }) => device.soFar.behindViommu,
     },
     'each-device': {
       message: '{device}: Migration is currently not supported with vIOMMU enabled',

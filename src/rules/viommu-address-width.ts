@@ -20,16 +20,13 @@ const parameters =
     const nested = isOn(viommu?.firstStage);
     const widths = supported(constant(nested)).join(', ');
     const mode = nested ? firstStage : isOn(viommu?.scalableMode) ? scalable : 'Legacy mode';
-    return { mode, values: nested ? `value for aw-bits is: ${widths}` : `values for aw-bits are: ${widths}` };
+    return { mode, value: nested ? 'value' : 'values', be: nested ? 'is' : 'are', values: widths };
   };
 
-/**
- * intel-iommu walks page tables of three or four levels, so that its IOVAs have 39 or 48 bits and no other number, not
- * even where the host IOMMU has more. QEMU refuses any other before a device is looked at.
- */
 export const viommuAddressWidth = vmRule({
   id: 'viommu-address-width',
   title: 'intel-iommu does not have this address width',
+  why: 'intel-iommu walks page tables of three or four levels, so that its IOVAs have 39 or 48 bits and no other number, not even where the host IOMMU has more. QEMU refuses any other before a device is looked at.',
   layer: 'qemu',
   behaviour: 'addressWidthMessage',
   effect: 'start-failure',
@@ -40,12 +37,12 @@ export const viommuAddressWidth = vmRule({
       holds: isOtherWidth,
     },
     'by-mode-flts': {
-      message: '{mode}: supported {values}',
+      message: '{mode}: supported {value} for aw-bits {be}: {values}',
       parameters: parameters('Scalable mode(flts=off)', 'Scalable mode(flts=on)'),
       holds: isOtherWidth,
     },
     'by-mode-fsts': {
-      message: '{mode}: supported {values}',
+      message: '{mode}: supported {value} for aw-bits {be}: {values}',
       parameters: parameters('Scalable mode(fsts=off)', 'Scalable mode(fsts=on)'),
       holds: isOtherWidth,
     },

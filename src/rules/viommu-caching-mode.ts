@@ -1,13 +1,10 @@
 import { all, is, no, not, type Truth } from '../descriptor/fact.ts';
 import { type DeviceHere, deviceRule } from './rule.ts';
 
-/**
- * Without caching mode a guest does not tell intel-iommu about new mappings, and the host could not follow them. Until
- * 10.1 QEMU exits once the machine is built; since 10.2 a physical device is refused, and an mdev is let through.
- */
 export const viommuCachingMode = deviceRule({
   id: 'viommu-caching-mode',
   title: 'intel-iommu without caching mode',
+  why: 'Without caching mode a guest does not tell intel-iommu about new mappings, and the host could not follow them. Until 10.1 QEMU exits once the machine is built; since 10.2 a physical device is refused, and an mdev is let through.',
   layer: 'qemu',
   behaviour: 'cachingModeCheck',
   effect: 'start-failure',

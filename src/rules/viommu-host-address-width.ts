@@ -1,13 +1,10 @@
 import { all, is, map, no, choose, type Truth } from '../descriptor/fact.ts';
 import { type DeviceHere, deviceRule } from './rule.ts';
 
-/**
- * An IOVA that the guest may use must be one that the host IOMMU can translate, or mapping it fails at run time. QEMU
- * compares the two widths when a physical device is plugged in; an mdev has no host IOMMU to compare with.
- */
 export const viommuHostAddressWidth = deviceRule({
   id: 'viommu-host-address-width',
   title: 'The vIOMMU’s address width exceeds the host IOMMU’s',
+  why: 'An IOVA that the guest may use must be one that the host IOMMU can translate, or mapping it fails at run time. QEMU compares the two widths when a physical device is plugged in; an mdev has no host IOMMU to compare with.',
   layer: 'qemu',
   behaviour: 'addressWidthCheck',
   effect: 'start-failure',

@@ -6,8 +6,8 @@ export const fill = (template: string, parameters: Readonly<Record<string, strin
 export const realizeError = (device: string, reason: string): string => `vfio ${device}: ${reason}`;
 
 /** What becomes of a migration blocker when QEMU runs with `-only-migratable`. */
-export const onlyMigratableError = (device: string, reason: string): string =>
-  realizeError(device, `disallowing migration blocker (--only-migratable) for: ${reason}`);
+export const onlyMigratableError = (reason: string): string =>
+  `disallowing migration blocker (--only-migratable) for: ${reason}`;
 
 /** A warning as QEMU prints it. */
 export const warning = (reason: string): string => `warning: ${reason}`;

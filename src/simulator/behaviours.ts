@@ -44,6 +44,40 @@ export const behaviourValues = {
   trackingStartFailure: ['printed', 'reported', 'fails-migration'],
   /** When an unmap asks for dirty bits. */
   bitmapGate: ['saving-and-running', 'devices-running', 'tracking-started'],
+  /** Whether VFIO refuses postcopy and background snapshots as `migrate` begins. */
+  saveConflicts: ['unchecked', 'refused'],
+  /** Whether a device's state can be sent over multifd channels. */
+  multifdTransfer: ['absent', 'present'],
+  /** The CPR modes that VFIO takes part in. Its own blockers hold in every mode before there is one, then in mode normal only. */
+  cprModes: ['none', 'reboot', 'transfer'],
+  /** Whether ramfb's state can be migrated on its own terms (`x-ramfb-migrate`). */
+  ramfbMigrate: ['absent', 'present'],
+  /** Whether vfio-pci has the property `ats`. */
+  atsProperty: ['absent', 'present'],
+  /** Which VFIO devices intel-iommu takes with first-stage translation, and what it calls that. */
+  firstStageDevices: ['absent', 'refused-flts', 'iommufd-flts', 'iommufd-fsts'],
+  /** Whether intel-iommu's PASID width is held against the host IOMMU's. */
+  hostPasidCheck: ['none', 'bits'],
+  /** Whether intel-iommu takes PASIDs together with a device IOTLB. */
+  pasidDeviceIotlb: ['refused', 'accepted'],
+  /** Whether intel-iommu has the property `svm`. */
+  svmProperty: ['absent', 'present'],
+  /** Whether intel-iommu's DMA draining can be turned off. */
+  dmaDrainProperty: ['present', 'absent'],
+  /** What intel-iommu's extended interrupt mode demands. */
+  eimDemand: ['kvm-split', 'kvm-api'],
+  /** Which VFIO devices amd-iommu takes. */
+  amdAssignment: ['none', 'dma-remap'],
+  /** When amd-iommu itself can be migrated. */
+  amdMigration: ['never', 'with-pci-id'],
+  /** Whether virtio-iommu has the property `aw-bits`. */
+  virtioAddressWidth: ['absent', 'present'],
+  /** Whether an emulated NVMe controller can be migrated at all. */
+  nvmeMigration: ['never', 'by-feature'],
+  /** Whether tpm-crb moves data in chunks, which older machine types do not have. */
+  tpmCrbChunks: ['absent', 'by-machine'],
+  /** Whether virtio devices have shared memory regions, which block migration. */
+  virtioSharedMemory: ['absent', 'blocks'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type BehaviourName = keyof typeof behaviourValues;

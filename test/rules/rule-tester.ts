@@ -3,7 +3,8 @@ import { type Pointer, withValueAt } from '../../src/descriptor/pointer.ts';
 import { type Descriptor, descriptor as schema } from '../../src/descriptor/schema.ts';
 import { evaluate } from '../../src/evaluation/evaluate.ts';
 import type { DecidedFinding } from '../../src/evaluation/decision.ts';
-import { deviceRules, vmRules } from '../../src/rules/index.ts';
+import { rules } from '../../src/rules/index.ts';
+import { casesOf } from '../../src/rules/rule.ts';
 
 /** Changes to {@link migratable}, by the pointer of what changes. */
 export type Given = Readonly<Record<Pointer, unknown>>;
@@ -84,12 +85,12 @@ export function testRule(id: string, { fires, clear, unknown }: RuleCases): void
     }
 
     it('fires for every value of its behaviour that has words for it', () => {
-      const rule = [...vmRules, ...deviceRules].find((each) => each.id === id);
+      const rule = rules.find((each) => each.id === id);
       const pointer = `/source/behaviours/${rule?.behaviour}`;
       const values = fires.map(
-        ({ given }) => find(given)?.evidence.find((reading) => reading.pointer === pointer)?.value,
+        ({ given }) => find(given)?.evidence.find((reading) => reading.pointer === pointer)?.value ?? 'always',
       );
-      expect(new Set(values)).toEqual(new Set(Object.keys(rule?.cases ?? {})));
+      expect(new Set(values)).toEqual(new Set(rule && Object.keys(casesOf(rule))));
     });
   });
 }

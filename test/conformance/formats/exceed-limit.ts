@@ -1,5 +1,6 @@
-import { constant, read } from '../../../src/descriptor/fact.ts';
+import { constant, no, read, yes } from '../../../src/descriptor/fact.ts';
 import { readHost } from '../../../src/descriptor/host.ts';
+import { readMigration } from '../../../src/descriptor/migration.ts';
 import { readVm } from '../../../src/descriptor/vm.ts';
 import type { Container } from '../../../src/descriptor/container.ts';
 import type { Device, EnableMigration } from '../../../src/descriptor/device.ts';
@@ -78,8 +79,9 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     name: '0000:3b:00.1',
     pointer: '/vm/vfio/0',
     type: 'vfio-pci',
+    isPreparedForMigration: true,
     backend: constant(given.backend),
-    enableMigration: read('/vm/vfio/0/enableMigration', given.enable_migration, 'given'),
+    enableMigration: read('/vm/vfio/0', 'enableMigration', given.enable_migration, 'given'),
     protocol: constant('v2'),
     stopCopy: constant(true),
     p2p: constant(true),
@@ -87,8 +89,15 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     tracksDirtyPages: constant(given.device_dirty_pages_supported && given.device_dirty_page_tracking !== 'off'),
     hwptTracksDirtyPages: constant(given.iommu_dirty_tracking),
     behindViommu: constant(given.viommu),
+    soFar: {
+      otherInitialisesMigration: no,
+      initialisesMigration: yes,
+      lacksP2p: no,
+      behindViommu: constant(given.viommu),
+    },
     loggingBits: { min: 0, max: 64 },
     descriptor: {},
+    abilities: undefined,
   };
   const container: Container = {
     id: 'container0',
@@ -102,6 +111,15 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     trackingStart: null,
     transitions: [],
   };
-  const vm = readVm({ vm: { memory: given.ram_size, vfio: [] }, source: {} }, host.qemuVersion);
-  return { side: 'source', host, vm, devices: [device], containers: [container], mayHappen: () => constant(true) };
+  const descriptor = { vm: { memory: given.ram_size, vfio: [] }, source: {} };
+  return {
+    side: 'source',
+    host,
+    vm: readVm(descriptor, host.qemuVersion),
+    migration: readMigration(descriptor),
+    disks: [],
+    others: [],
+    devices: [device],
+    containers: [container],
+  };
 }

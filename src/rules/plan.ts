@@ -1,0 +1,65 @@
+import type { Fact } from '../descriptor/fact.ts';
+import type { Qemu } from '../descriptor/host.ts';
+import type { Scenario } from '../descriptor/scenario.ts';
+import type { Pass } from './index.ts';
+import type { Case, ContainerHere, DeviceHere, DiskHere, OtherHere, Rule, RuleAbout } from './rule.ts';
+
+/** A rule as the QEMU at hand has it. */
+export interface Planned<Here> {
+  readonly rule: Rule;
+  /** `null` for a rule that every QEMU has. */
+  readonly behaviour: Fact<string> | null;
+  /** One case, or `undefined` for a QEMU that never says this; several where it is not known which QEMU this is. */
+  readonly cases: readonly [Case<Here> | undefined] | readonly Case<Here>[];
+}
+
+/** The rules of one {@link Pass}, by what they are about. */
+export interface PlannedPass {
+  readonly disk: readonly Planned<DiskHere>[];
+  readonly vm: readonly Planned<Scenario>[];
+  readonly other: readonly Planned<OtherHere>[];
+  readonly device: readonly Planned<DeviceHere>[];
+  readonly unprepared: readonly Planned<DeviceHere>[];
+  readonly container: readonly Planned<ContainerHere>[];
+}
+
+/** The hosts of a fleet run a few QEMUs, whose facts they share. */
+const plans = new WeakMap<Qemu, Map<readonly Pass[], readonly PlannedPass[]>>();
+
+/** `passes` without the rules that the QEMU at hand never applies. */
+export function planOf(passes: readonly Pass[], qemu: Qemu): readonly PlannedPass[] {
+  const ofQemu = plans.get(qemu) ?? new Map<readonly Pass[], readonly PlannedPass[]>();
+  plans.set(qemu, ofQemu);
+  const plan = ofQemu.get(passes) ?? planAll(passes, qemu, ({ cases }) => cases[0] !== undefined);
+  ofQemu.set(passes, plan);
+  return plan;
+}
+
+/** `passes` with every rule, those included that the QEMU at hand never applies. */
+export const fullPlanOf = (passes: readonly Pass[], qemu: Qemu): readonly PlannedPass[] =>
+  planAll(passes, qemu, () => true);
+
+const planAll = (
+  passes: readonly Pass[],
+  qemu: Qemu,
+  isKept: (planned: { readonly cases: readonly unknown[] }) => boolean,
+): PlannedPass[] => {
+  const of = <Here>(rules: readonly RuleAbout<Here>[] = []): Planned<Here>[] =>
+    rules.map((rule) => plan(rule, qemu)).filter(isKept);
+  return passes.map(({ disk, vm, other, device, unprepared, container }) => ({
+    disk: of(disk),
+    vm: of(vm),
+    other: of(other),
+    device: of(device),
+    unprepared: of(unprepared),
+    container: of(container),
+  }));
+};
+
+function plan<Here>(rule: RuleAbout<Here>, qemu: Qemu): Planned<Here> {
+  const about = rule as Rule;
+  if (rule.behaviour === undefined) return { rule: about, behaviour: null, cases: [rule.always] };
+  const behaviour: Fact<string> = qemu[rule.behaviour];
+  const cases = rule.cases as Readonly<Record<string, Case<Here>>>;
+  return { rule: about, behaviour, cases: behaviour.known ? [cases[behaviour.value]] : Object.values(cases) };
+}

@@ -1,0 +1,210 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { catalogue, isDistinctive, LINE_MAX, recognise, wordsOf } from '../../src/rules/recognise.ts';
+import { fill } from '../../src/rules/words.ts';
+import { errors } from '../../src/simulator/index.ts';
+
+/** Every template with a rule whose words it is. */
+const templates = catalogue.flatMap(({ id, cases, wordings }) => {
+  const said = Object.values(cases).flatMap((each) => (each ? wordsOf(each) : []));
+  return [...new Set([...said, ...wordings])].map((template) => ({ id, template }));
+});
+
+/** What `line` is recognised as: rules, the cases whose words it has, and parameters. */
+const found = (line: string): [rule: string, values: string, parameters: object][] =>
+  recognise(line).map(({ rule, values, parameters }) => [rule.id, values.join(' '), parameters]);
+
+describe('a line is recognised', () => {
+  it.each<[line: string, ...expected: ReturnType<typeof found>]>([
+    [
+      'qemu-system-x86_64: -device vfio-pci,host=0000:00:05.0,enable-migration=on: vfio 0000:00:05.0: 0000:00:05.0: VFIO migration init failed: migration is not supported in kernel: Inappropriate ioctl for device',
+      [
+        'vfio-no-migration-support',
+        'init-failed',
+        { device: '0000:00:05.0', strerror: 'Inappropriate ioctl for device' },
+      ],
+    ],
+    [
+      'qemu-system-x86_64: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001,enable-migration=on: vfio 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001: 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001: Migration is currently not supported with vIOMMU enabled',
+      ['vfio-viommu', 'each-device device-tracking', { device: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001' }],
+    ],
+    [
+      "qemu-system-x86_64: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: vfio 83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: disallowing migration blocker (--only-migratable) for: 83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: VFIO device doesn't support device and IOMMU dirty tracking",
+      ['vfio-dirty-tracking', 'device-or-iommu', { device: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002' }],
+    ],
+    [
+      "2026-11-22T10:00:00.000Z qemu-system-x86_64: -device vfio-pci,host=0000:3b:00.1,enable-migration=on: warning: 0000:3b:00.1: VFIO device doesn't support device and IOMMU dirty tracking",
+      ['vfio-dirty-tracking', 'device-or-iommu', { device: '0000:3b:00.1' }],
+    ],
+    [
+      "error: internal error: unable to execute QEMU command 'migrate': 0000:3b:00.1: VFIO migration is not supported in kernel",
+      ['vfio-no-migration-support', 'by-cause', { device: '0000:3b:00.1' }],
+    ],
+    // As people quote it.
+    ['VFIO migration is not supported in kernel', ['vfio-no-migration-support', 'by-cause', {}]],
+    [
+      'error: Requested operation is not valid: cannot migrate domain: 0000:3b:00.1: Migration is currently not supported with vIOMMU enabled; Multiple VFIO devices migration is supported only if all of them support P2P migration; 0000:3b:00.2: Migration is currently not supported with vIOMMU enabled',
+      ['vfio-p2p', 'p2p', {}],
+      ['vfio-viommu', 'each-device device-tracking', { device: '0000:3b:00.1' }],
+      ['vfio-viommu', 'each-device device-tracking', { device: '0000:3b:00.2' }],
+    ],
+    // QEMU 8.0 names no device.
+    [
+      'error: Requested operation is not valid: cannot migrate domain: Migration is currently not supported with vIOMMU enabled',
+      ['vfio-viommu', 'any-device', {}],
+    ],
+    [
+      'vfio 0000:3b:00.1: disallowing migration blocker (--only-migratable) for: Migration is currently not supported with vIOMMU enabled',
+      ['vfio-viommu', 'any-device', {}],
+    ],
+    [
+      'vfio_container_dma_unmap(0x55d1c8a3b2c0, 0x100000000000, 0x100000000000) = -7 (Argument list too long)',
+      [
+        'vfio-unmap',
+        'whole tracked-end-as-size tracked tracked-while-migrating',
+        {
+          container: '0x55d1c8a3b2c0',
+          iova: '0x100000000000',
+          size: '0x100000000000',
+          result: '-7',
+          strerror: 'Argument list too long',
+        },
+      ],
+    ],
+    [
+      '{"id": "libvirt-419", "error": {"class": "GenericError", "desc": "vfio: Could not start dirty page tracking - Failed to set dirty tracking flag 0x1: Invalid argument"}}',
+      ['vfio-tracking-start', 'fails-migration', { strerror: 'Invalid argument' }],
+    ],
+    [
+      String.raw`{"error": {"class": "GenericError", "desc": "Wrong target AS \"gpa\", only system memory is allowed"}}`,
+      ['vfio-dirty-sync', '', { name: 'gpa' }],
+    ],
+    [
+      'qemu-system-x86_64: -device intel-iommu,aw-bits=52: Legacy mode: supported values for aw-bits are: 39, 48',
+      [
+        'viommu-address-width',
+        'by-mode-flts by-mode-fsts',
+        { mode: 'Legacy mode', value: 'values', be: 'are', values: '39, 48' },
+      ],
+    ],
+    [
+      'qemu-system-x86_64: -device intel-iommu,x-flts=on,x-scalable-mode=on,aw-bits=39: Scalable mode(flts=on): supported value for aw-bits is: 48',
+      [
+        'viommu-address-width',
+        'by-mode-flts by-mode-fsts',
+        { mode: 'Scalable mode(flts=on)', value: 'value', be: 'is', values: '48' },
+      ],
+    ],
+    [
+      'qemu-system-x86_64: -device intel-iommu,aw-bits=52: Supported values for aw-bits are: 39, 48',
+      ['viommu-address-width', 'plain', { values: '39, 48' }],
+    ],
+    [
+      'qemu-system-x86_64: -device vfio-pci,host=0000:00:05.0: vfio 0000:00:05.0: Failed to set vIOMMU: Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.',
+      ['viommu-caching-mode', 'at-realize', {}],
+    ],
+    [
+      'qemu-system-x86_64: We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.',
+      ['viommu-caching-mode', 'at-exit', {}],
+    ],
+  ])('%s', (line, ...expected) => {
+    expect(found(line)).toEqual(expected);
+  });
+
+  it.each([
+    '',
+    'hello',
+    'qemu-system-x86_64: failed to save SaveStateEntry with id(name): 1(ram): -5',
+    'qemu-system-x86_64: -device vfio-pci,host=0000:00:1f.7: vfio 0000:00:1f.7: no iommu_group found: No such file or directory',
+    'qemu-system-x86_64: warning: nic virtio-net-pci.0 has no peer',
+    // Part of a longer word.
+    'premigration is disabled for VFIO devices',
+    'Migration is disabled for VFIO devices',
+  ])('not: %s', (line) => {
+    expect(found(line)).toEqual([]);
+  });
+});
+
+describe('the words of every rule', () => {
+  it.each(templates)('$id has enough of its own: $template', ({ template }) => {
+    expect(isDistinctive(template)).toBe(true);
+  });
+
+  const device = fc.oneof(
+    fc.constantFrom('hostdev0', 'net-1', 'VFIO_FD12', 'ua-b7e1'),
+    fc.uuid(),
+    fc
+      .tuple(fc.integer({ max: 0xff, min: 0 }), fc.integer({ min: 0, max: 31 }), fc.integer({ min: 0, max: 7 }))
+      .map(([bus, slot, fn]) => `0000:${hex2(bus)}:${hex2(slot)}.${fn}`),
+  );
+  const number = fc.oneof(
+    fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }).map((value) => `0x${value.toString(16)}`),
+    fc.integer().map(String),
+  );
+  const text = fc.constantFrom(...Object.values(errors).map((error) => error.text), 'a path/with.dots', '#block301');
+  /** What may stand for the parameter called `name`. */
+  const shapeOf = (name: string): fc.Arbitrary<string> => {
+    if (name === 'device') return device;
+    if (name === 'strerror') return text;
+    return fc.oneof(number, text);
+  };
+  const parameters = (template: string): fc.Arbitrary<Record<string, string>> =>
+    fc.record(Object.fromEntries([...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, shapeOf(name)])));
+
+  const before = fc.constantFrom(
+    '',
+    '2026-11-22T10:00:00.000Z qemu-system-x86_64: ',
+    'qemu-system-x86_64: -device vfio-pci,host=0000:3b:00.1,enable-migration=on: ',
+    'kvm: warning: ',
+    "error: internal error: unable to execute QEMU command 'migrate': ",
+    'error: Requested operation is not valid: cannot migrate domain: ',
+    'vfio 0000:3b:00.1: disallowing migration blocker (--only-migratable) for: ',
+    '{"return": {"error-desc": "',
+    "Nov 22 10:00:00 host libvirtd[812]: {'desc': '",
+  );
+  const after = fc.constantFrom('', '\n', '"}}', "'}", '; 0000:3b:00.7: something else');
+
+  it.each(templates)('$id is found by: $template', ({ id, template }) => {
+    fc.assert(
+      fc.property(parameters(template), before, after, (texts, prefix, suffix) => {
+        const line = `${prefix}${fill(template, texts)}${suffix}`;
+        const first = recognise(line).find(({ rule }) => rule.id === id);
+        expect({ template: first?.template, parameters: first?.parameters }).toEqual({ template, parameters: texts });
+      }),
+    );
+  });
+
+  it.each(templates)('$id comes first by: $template', ({ id, template }) => {
+    fc.assert(
+      fc.property(parameters(template), (texts) => {
+        const line = fill(template, texts);
+        const best = recognise(line)
+          .filter((each) => each.template === template)
+          .map(({ rule }) => rule.id);
+        expect(best).toContain(id);
+        expect(recognise(line)[0]?.template).toBe(template);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('the longest line', () => {
+  /** Nearly the words of a rule, over and over. */
+  const tricky = templates.flatMap(({ template }) => {
+    const words = template.split(/\{\w+\}/).filter(Boolean);
+    return [...words, template.slice(0, -1)];
+  });
+
+  it.each([
+    ['of words that almost fit', tricky],
+    ['of quotes', ['"', "'", String.raw`\"`]],
+    ['of colons', [': ']],
+  ])('%s takes no time', (_what, texts) => {
+    const begun = performance.now();
+    for (const text of texts) recognise(text.repeat(Math.ceil(LINE_MAX / text.length)).slice(0, LINE_MAX));
+    expect((performance.now() - begun) / texts.length).toBeLessThan(100);
+  });
+});
+
+const hex2 = (value: number): string => value.toString(16).padStart(2, '0');
