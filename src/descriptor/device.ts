@@ -45,6 +45,9 @@ export interface Device {
   readonly hwptTracksDirtyPages: Truth;
   /** The device's DMA address space is the vIOMMU's, whatever the guest does with it. */
   readonly behindViommu: Truth;
+  /** Whether its state goes over multifd channels. */
+  readonly multifdTransfer: Fact<EnableMigration>;
+  readonly ramfbMigrate: Fact<EnableMigration>;
   /** Of the devices that QEMU realized before this one, and this one: whether any … */
   readonly soFar: SoFar;
   /** Bits of address space that the device can log, both inclusive. */
@@ -135,6 +138,8 @@ function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: V
     hwptTracksDirtyPages: readHwptTracking(backend, type, pointer, host),
     loggingBits: loggingBitsOf(given),
     behindViommu,
+    multifdTransfer: onOffAuto(descriptor, 'multifdTransfer', pointer),
+    ramfbMigrate: onOffAuto(descriptor, 'ramfbMigrate', pointer),
     soFar: isPreparedForMigration
       ? {
           otherInitialisesMigration: before.initialisesMigration,
@@ -147,6 +152,21 @@ function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: V
     abilities: given,
   };
 }
+
+const onOffAuto = (
+  descriptor: VfioDescriptor,
+  field: 'multifdTransfer' | 'ramfbMigrate',
+  pointer: Pointer,
+): Fact<EnableMigration> => {
+  const value = descriptor[field];
+  return value === undefined ? AUTO[field] : read(pointer, field, value, 'given');
+};
+
+/** No device in particular has QEMU's default. */
+const AUTO = {
+  multifdTransfer: read<EnableMigration>('/vm/vfio/*', 'multifdTransfer', 'auto', 'default', 'vfio-pci'),
+  ramfbMigrate: read<EnableMigration>('/vm/vfio/*', 'ramfbMigrate', 'auto', 'default', 'vfio-pci'),
+};
 
 /** Firmware decides; what is not given is taken not to limit. */
 const loggingBitsOf = (given: HostDeviceDescriptor | undefined): Device['loggingBits'] =>

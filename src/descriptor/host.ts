@@ -1,4 +1,4 @@
-import { DMA_ENTRY_LIMIT, type KernelAbility, kernelHas } from '../platform/kernel.ts';
+import { DMA_ENTRY_LIMIT, type KernelAbility, kernelAbilities, kernelHas } from '../platform/kernel.ts';
 import { NEWEST_QEMU, qemuBehaviours } from '../platform/qemu.ts';
 import { isAtLeast, parseVersion, type Version } from '../platform/version.ts';
 import { type BehaviourName, type Behaviours, behaviourValues, TYPE1_BITMAP_MAX } from '../simulator/index.ts';
@@ -32,6 +32,10 @@ export interface Host {
   readonly type1EmulatedByIommufd: Truth;
   /** Whether the kernel's type1 can track dirty pages; any that is not given is taken to be recent enough. */
   readonly type1TracksDirtyPages: Truth;
+  /** Whether the addresses of a type1 container can be exchanged, of one with an mdev in it too, or not at all. */
+  readonly updateVaddr: Fact<'absent' | 'iommu-only' | 'any'>;
+  /** Whether iommufd can move its accounting of locked memory to another process. */
+  readonly changesProcess: Truth;
   /** Mappings that a type1 container may hold. */
   readonly dmaEntryLimit: number;
   /** Bytes that QEMU may lock, inclusive; `null` where unlimited or not given. */
@@ -72,6 +76,11 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
         ? defaults.emulatedByIommufd
         : read(type1, 'emulatedByIommufd', host.type1.emulatedByIommufd, 'given'),
     type1TracksDirtyPages: kernel.type1TracksDirtyPages,
+    updateVaddr:
+      host.type1?.updateVaddr === undefined
+        ? kernel.updateVaddr
+        : map(read(type1, 'updateVaddr', host.type1.updateVaddr, 'given'), (can) => (can ? 'any' : 'absent')),
+    changesProcess: kernel.changesProcess,
     dmaEntryLimit: host.type1?.dmaEntryLimit ?? DMA_ENTRY_LIMIT,
     memlockLimit:
       host.memlockLimit === undefined || host.memlockLimit === 'unlimited' ? null : parseSize(host.memlockLimit),
@@ -102,6 +111,8 @@ interface Software {
     readonly version: Fact<Version>;
     readonly hwptDirtyTracking: Truth;
     readonly type1TracksDirtyPages: Truth;
+    readonly updateVaddr: Host['updateVaddr'];
+    readonly changesProcess: Truth;
   };
 }
 
@@ -129,6 +140,8 @@ function softwareOf(side: Side, host: HostDescriptor): Software {
       version: kernel,
       hwptDirtyTracking: ability('hwptDirtyTracking'),
       type1TracksDirtyPages: kernel.known ? ability('dirtyPages') : constant(true),
+      updateVaddr: map(kernel, (each) => kernelAbilities(each).updateVaddr),
+      changesProcess: ability('changeProcess'),
     },
   };
   if (knownSoftware.size >= KNOWN_MAX) knownSoftware.clear();

@@ -22,7 +22,7 @@ export const valueAt = (document: unknown, pointer: Pointer): unknown =>
     document,
   );
 
-/** A copy of `document` that holds `value` at `pointer`; missing parents become objects. What is not on the way is shared. */
+/** A copy of `document` that holds `value` at `pointer`; missing parents become objects, or lists for an index of 0. What is not on the way is shared. */
 export function withValueAt<T>(document: T, pointer: Pointer, value: unknown): T {
   return replaced(document, tokens(pointer), value) as T;
 }
@@ -34,6 +34,7 @@ function replaced(node: unknown, path: readonly string[], value: unknown): unkno
     const index = Number(key);
     return node.map((item: unknown, i) => (i === index ? replaced(item, rest, value) : item));
   }
+  if (node === undefined && key === '0') return [replaced(undefined, rest, value)];
   const parent = (node ?? {}) as Record<string, unknown>;
   return { ...parent, [key]: replaced(parent[key], rest, value) };
 }

@@ -25,6 +25,11 @@ const questions: Readonly<Record<string, Question>> = {
     values: INTEL_ADDRESS_WIDTHS,
     obtain: 'QMP: qom-get of the vIOMMU, property aw-bits; libvirt: <driver aw_bits=…> of <iommu>',
   },
+  '/vm/memoryBackends/0/share': {
+    values: truth,
+    obtain: 'libvirt: <memoryBacking><access mode="shared"/>; QEMU: share=on of the memory-backend object, or -machine aux-ram-share=on',
+  },
+  '/vm/runtime/suspended': { values: truth, obtain: 'QMP: query-status, status "suspended"' },
   '/*/qemu': { values: qemuReleases, obtain: 'QMP: query-version of the QEMU process; or virsh version on the host' },
   '/*/kernel': { values: kernelReleases, obtain: 'uname -r on the host' },
   '/*/pageSize': { values: ['4KiB', '16KiB', '64KiB'], obtain: 'getconf PAGESIZE on the host' },

@@ -155,6 +155,7 @@ export const vm = z
         mounted9p: z.boolean().optional(),
         dumping: z.boolean().optional(),
         poisonedMemory: z.boolean().optional(),
+        suspended: z.boolean().optional().describe('Whether the guest is suspended to RAM.'),
       })
       .optional(),
   })

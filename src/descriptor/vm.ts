@@ -13,8 +13,10 @@ export interface VirtualMachine {
   readonly kernelIrqchip: Fact<'on' | 'split' | 'off' | 'default'>;
   /** Boot RAM, QEMU's `ram_size`. */
   readonly memory: Fact<bigint>;
-  /** Whether RAM is made of several backends, each of which VFIO maps by itself. */
-  readonly hasSeveralBackends: boolean;
+  /** Whether any RAM is private to the QEMU process. */
+  readonly hasPrivateMemory: Truth;
+  /** Whether the guest is suspended to RAM. */
+  readonly isSuspended: Truth;
   readonly cpu: Cpu;
   readonly confidential: Fact<'none' | 'sev' | 'sev-es' | 'sev-snp' | 'tdx'>;
   readonly hasViommu: Truth;
@@ -74,7 +76,8 @@ export function readVm({ vm, closed = true }: Descriptor, qemu: Fact<Version>): 
     accel: given('/vm', 'accel', vm.accel, defaults.accel),
     kernelIrqchip: given('/vm', 'kernelIrqchip', vm.kernelIrqchip, defaults.kernelIrqchip),
     memory: read('/vm', 'memory', parseSize(vm.memory) as bigint, 'given'),
-    hasSeveralBackends: (vm.memoryBackends?.length ?? 1) > 1,
+    hasPrivateMemory: vm.memoryBackends === undefined ? defaults.openMemory : readPrivacy(vm.memoryBackends),
+    isSuspended: given('/vm/runtime', 'suspended', vm.runtime?.suspended, defaults.openSuspension),
     cpu: vm.cpu === undefined ? defaults.cpu : readCpu(vm.cpu),
     confidential: given('/vm', 'confidential', vm.confidential, defaults.confidential),
     hasViommu: readHasViommu(vm, closed),
@@ -111,6 +114,8 @@ const defaults = {
   cpu: defaultCpu,
   confidential: byDefault<'none' | 'sev' | 'sev-es' | 'sev-snp' | 'tdx'>('/vm', 'confidential', 'none', 'QEMU'),
   defaultBusBypassIommu: byDefault('/vm', 'defaultBusBypassIommu', false, 'machine type'),
+  openMemory: lacking('/vm/memoryBackends/0/share'),
+  openSuspension: lacking('/vm/runtime/suspended'),
   noViommu: byDefault('/vm', 'viommu', false, 'what is not listed is absent'),
   openViommu: lacking(VIOMMU),
   viommu: {
@@ -130,6 +135,13 @@ const defaults = {
     hasPciId: byDefault(VIOMMU, 'pciId', false, 'amd-iommu'),
     accel: byDefault(VIOMMU, 'accel', false, 'arm-smmuv3'),
   },
+};
+
+const readPrivacy = (backends: NonNullable<VmDescriptor['memoryBackends']>): Truth => {
+  const index = backends.findIndex(({ share }) => share !== true);
+  return index === -1
+    ? map(read('/vm', 'memoryBackends', 'all shared', 'given'), () => false)
+    : map(read(`/vm/memoryBackends/${index}`, 'share', false, backends[index]?.share === undefined ? 'default' : 'given', 'memory backends'), () => true);
 };
 
 const readCpu = (cpu: NonNullable<VmDescriptor['cpu']>): Cpu => ({

@@ -6,6 +6,7 @@ export const changes = [
   'more-bandwidth',
   'longer-downtime',
   'finish-dump',
+  'suspend-guest',
   'unmount-9p',
   'other-destination',
   'unplug-for-migration',

@@ -197,11 +197,13 @@ function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): 
  * blockers are for mode normal once VFIO takes part in another; a snapshot is a migration of mode normal.
  */
 function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, device: Device | null): boolean {
-  if (!effect.known || effect.value !== 'blocker' || isTrue(here.vm.onlyMigratable)) return false;
-  const { mode } = here.migration;
-  if (!mode.known || mode.value === 'normal' || mode.value === 'snapshot') return false;
+  if (!effect.known || effect.value !== 'blocker') return false;
+  const mode = here.migration.mode.known ? here.migration.mode.value : 'normal';
+  if (rule.modes === 'cpr-transfer') return mode !== 'cpr-transfer' && mode !== 'cpr-exec';
+  if (mode === 'normal' || mode === 'snapshot' || isTrue(here.vm.onlyMigratable)) return false;
+  if (device === null || rule.vmState) return rule.modes === 'normal';
   const { cprModes } = here.host.qemu;
-  return rule.modes === 'normal' || (device !== null && cprModes.known && cprModes.value !== 'none');
+  return cprModes.known && cprModes.value !== 'none';
 }
 
 /** What comes of a rule that fires, and QEMU's words for it with its prefixes. */
@@ -222,14 +224,15 @@ function consequence<Here extends Scenario>(
   if (said?.message == null) return { ...final, messages: {} };
   const parameters = { ...(device && { device: device.name }), ...said.parameters?.(here) };
   const reason = fill(said.message, parameters);
-  const inRealize = device && !said.outsideRealize;
+  const inRealize = device && !said.outsideRealize && !said.beforeRealize;
   switch (effect) {
     case 'start-failure':
       return { ...final, messages: { start: inRealize ? realizeError(device.name, reason) : reason } };
     case 'blocker':
       if (isFatalBlocker) {
-        const refused = said.onlyMigratableMessage ? fill(said.onlyMigratableMessage, parameters) : null;
-        const error = refused ?? onlyMigratableError(reason);
+        if (said.onlyMigratableMessage !== undefined)
+          return { ...final, messages: { start: fill(said.onlyMigratableMessage, parameters) } };
+        const error = onlyMigratableError(reason);
         return { ...final, messages: { start: inRealize ? realizeError(device.name, error) : error } };
       }
       return {

@@ -59,6 +59,8 @@ export interface Case<Here> {
   readonly once?: true;
   /** Said outside the device's realize function, so that QEMU puts no `vfio {device}: ` before it. */
   readonly outsideRealize?: true;
+  /** Said as a property of the device is set, without that prefix. */
+  readonly beforeRealize?: true;
 }
 
 /** What separates one QEMU from another here: a case by value of the behaviour; of any other value QEMU never says this. */
@@ -90,8 +92,8 @@ interface Described {
   readonly trigger?: GuestEvent;
   /** The hazard needs no migration: a refusal does not keep it from happening. */
   readonly withoutMigration?: true;
-  /** The migration modes in which a blocker holds: all, but for those that QEMU adds for mode normal only. */
-  readonly modes?: 'normal';
+  /** The migration modes in which a blocker holds: all, unless QEMU adds it for one, or for cpr-transfer and cpr-exec. */
+  readonly modes?: 'normal' | 'cpr-transfer';
   /** The refusal is not a blocker that was added but a device whose state cannot be saved, which outranks all blockers. */
   readonly vmState?: true;
   /** What it means where only the destination's QEMU says it; a blocker is a warning there unless this says more. */

@@ -19,9 +19,9 @@ export function withShadows(findings: readonly Finding[]): Finding[] {
       const isSaidBefore = finding.effect === 'warning' && isBefore(findings, finding, startFailure);
       return isSaidBefore ? undefined : startFailure;
     }
+    if (finding.rule.withoutMigration) return undefined;
     const first = finding.inRealize ? inRealize.find(({ device }) => device === finding.device) : undefined;
     if (first && first !== finding && isBefore(findings, first, finding)) return first;
-    if (finding.rule.withoutMigration) return undefined;
     return refusals.find((refusal) => refusal !== finding && stops(refusal, finding, findings));
   };
   return findings.map((finding) => {

@@ -3,10 +3,12 @@ import { errors } from '../simulator/index.ts';
 import { type Case, type DeviceHere, deviceRule } from './rule.ts';
 
 /** The device or the IOMMU starts to track whatever is mapped, as far as is known before their drivers are asked. */
-const holds: Case<DeviceHere>['holds'] = ({ container: { tracker, trackingStart } }) =>
-  trackingStart
-    ? choose(tracker, (who) => (who === 'type1' ? map(trackingStart(), ({ failure }) => failure !== undefined) : no))
-    : no;
+const holds: Case<DeviceHere>['holds'] = ({ container }) =>
+  container.mayBeEmpty
+    ? no
+    : choose(container.tracker, (who) =>
+        who === 'type1' ? map(container.trackingStart, (start) => start?.failure !== undefined) : no,
+      );
 
 export const vfioTrackingStart = deviceRule({
   id: 'vfio-tracking-start',

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseVersion } from '../../src/platform/version.ts';
 import { qemuBehaviours } from '../../src/platform/qemu.ts';

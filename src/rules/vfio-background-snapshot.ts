@@ -1,0 +1,22 @@
+import { all, is, not } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+
+export const vfioBackgroundSnapshot = deviceRule({
+  id: 'vfio-background-snapshot',
+  title: 'A background snapshot is asked for, which VFIO devices cannot take part in',
+  why: 'A background snapshot write-protects memory and lets the guest run on, and a device’s DMA passes that protection by. As with postcopy, migrate fails while the capability is set.',
+  layer: 'qemu',
+  behaviour: 'saveConflicts',
+  effect: 'migration-failure',
+  fails: 'migrate-command',
+  cases: {
+    refused: {
+      message: '{device}: VFIO migration is not supported with background snapshot',
+      once: true,
+      holds: ({ device, migration }) =>
+        all(migration.has('background-snapshot'), not(is(migration.mode, 'snapshot')), device.initialisesMigration),
+    },
+  },
+  liftedBy: ['capability-off', 'unplug-for-migration'],
+  source: { confidence: 'confirmed', read: ['vfio_save_prepare, 615379764ae6, 8.2', '10.2.2', '11.1.3 binary'] },
+});

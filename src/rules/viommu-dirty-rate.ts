@@ -1,0 +1,29 @@
+import { all, is, no } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+
+export const viommuDirtyRate = deviceRule({
+  id: 'viommu-dirty-rate',
+  title: 'Measuring the dirty rate corrupts what it measures, and may crash QEMU',
+  why: 'calc-dirty-rate and dirty-limit start VFIO’s dirty tracking without a migration, and even where migration is blocked. When the guest then leaves its domain, what stays mapped above 4 GiB is cleaned up later with a bitmap larger than the mapping, which is applied to guest memory from address 0; QEMU was seen to crash.',
+  layer: 'qemu',
+  behaviour: 'domainUnmap',
+  effect: 'data-loss',
+  trigger: 'dirty-rate',
+  withoutMigration: true,
+  cases: {
+    'tracked-end-as-size': {
+      message: null,
+      holds: ({ device, container, vm, migration }) =>
+        vm.viommu && device.type === 'vfio-pci'
+          ? all(
+              device.behindViommu,
+              is(vm.viommu.model, 'intel'),
+              is(container.tracker, 'type1'),
+              migration.mayHappen('domain-switch'),
+            )
+          : no,
+    },
+  },
+  liftedBy: ['bypass-viommu', 'remove-viommu', 'unplug-for-migration'],
+  source: { confidence: 'confirmed', read: ['11.1.3 run and disassembled'] },
+});

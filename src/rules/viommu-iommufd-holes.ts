@@ -1,0 +1,23 @@
+import { all, is, no } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+
+export const viommuIommufdHoles = deviceRule({
+  id: 'viommu-iommufd-holes',
+  title: 'Dirty bits behind a hole are not read when a page table goes',
+  why: 'A guest that clears a whole page table makes intel-iommu unmap all that it covered at once, holes included. The kernel’s walk for the dirty bitmap stops at the first hole and reports success, so that what lies behind it counts as clean.',
+  layer: 'kernel',
+  behaviour: 'iommufdUnmap',
+  effect: 'data-loss',
+  trigger: 'guest-unmap',
+  cases: {
+    'query-first': {
+      message: null,
+      holds: ({ device, container, vm }) =>
+        vm.viommu
+          ? all(device.behindViommu, is(vm.viommu.model, 'intel'), is(container.tracker, 'iommu'))
+          : no,
+    },
+  },
+  liftedBy: ['bypass-viommu', 'remove-viommu', 'unplug-for-migration'],
+  source: { confidence: 'inferred', read: ['iommu_read_and_clear_dirty, Linux 7.1.8, measured', '11.0 patches'] },
+});
