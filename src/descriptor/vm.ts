@@ -8,6 +8,9 @@ import type { Descriptor, ViommuDescriptor, VmDescriptor } from './schema.ts';
 /** The VM itself, the same on either host but for what QEMU's version decides. Sizes in bytes. */
 export interface VirtualMachine {
   readonly descriptor: VmDescriptor;
+  readonly isRunning: boolean;
+  /** What its QEMU gave as reasons in `query-migrate`; `undefined` where it was not asked. */
+  readonly blockedReasons: readonly string[] | undefined;
   readonly onlyMigratable: Truth;
   readonly accel: Fact<'kvm' | 'tcg'>;
   readonly kernelIrqchip: Fact<'on' | 'split' | 'off' | 'default'>;
@@ -17,6 +20,12 @@ export interface VirtualMachine {
   readonly hasPrivateMemory: Truth;
   /** Whether the guest is suspended to RAM. */
   readonly isSuspended: Truth;
+  /** Whether the guest has a 9p share mounted. */
+  readonly has9pMounted: Truth;
+  /** Whether the guest's memory is being dumped. */
+  readonly isDumping: Truth;
+  /** Whether the host found guest memory broken. */
+  readonly hasPoisonedMemory: Truth;
   readonly cpu: Cpu;
   readonly confidential: Fact<'none' | 'sev' | 'sev-es' | 'sev-snp' | 'tdx'>;
   readonly hasViommu: Truth;
@@ -69,15 +78,25 @@ export function isX86({ vm, source }: Descriptor): boolean {
 }
 
 /** Reads the VM as the QEMU of version `qemu` starts it. */
-export function readVm({ vm, closed = true }: Descriptor, qemu: Fact<Version>): VirtualMachine {
+export function readVm({ vm, closed = true, state }: Descriptor, qemu: Fact<Version>): VirtualMachine {
   return {
     descriptor: vm,
+    isRunning: state === 'running',
+    blockedReasons: vm.runtime?.blockedReasons,
     onlyMigratable: given('/vm', 'onlyMigratable', vm.onlyMigratable, defaults.onlyMigratable),
     accel: given('/vm', 'accel', vm.accel, defaults.accel),
     kernelIrqchip: given('/vm', 'kernelIrqchip', vm.kernelIrqchip, defaults.kernelIrqchip),
     memory: read('/vm', 'memory', parseSize(vm.memory) as bigint, 'given'),
     hasPrivateMemory: vm.memoryBackends === undefined ? defaults.openMemory : readPrivacy(vm.memoryBackends),
     isSuspended: given('/vm/runtime', 'suspended', vm.runtime?.suspended, defaults.openSuspension),
+    has9pMounted: given(
+      '/vm/runtime',
+      'mounted9p',
+      vm.runtime?.mounted9p,
+      state === 'running' ? defaults.openMount : defaults.mounted9p,
+    ),
+    isDumping: given('/vm/runtime', 'dumping', vm.runtime?.dumping, defaults.dumping),
+    hasPoisonedMemory: given('/vm/runtime', 'poisonedMemory', vm.runtime?.poisonedMemory, defaults.poisonedMemory),
     cpu: vm.cpu === undefined ? defaults.cpu : readCpu(vm.cpu),
     confidential: given('/vm', 'confidential', vm.confidential, defaults.confidential),
     hasViommu: readHasViommu(vm, closed),
@@ -116,6 +135,10 @@ const defaults = {
   defaultBusBypassIommu: byDefault('/vm', 'defaultBusBypassIommu', false, 'machine type'),
   openMemory: lacking('/vm/memoryBackends/0/share'),
   openSuspension: lacking('/vm/runtime/suspended'),
+  mounted9p: byDefault('/vm/runtime', 'mounted9p', false, 'a VM that is planned'),
+  openMount: lacking('/vm/runtime/mounted9p'),
+  dumping: byDefault('/vm/runtime', 'dumping', false, 'a VM of which it is not said'),
+  poisonedMemory: byDefault('/vm/runtime', 'poisonedMemory', false, 'a VM of which it is not said'),
   noViommu: byDefault('/vm', 'viommu', false, 'what is not listed is absent'),
   openViommu: lacking(VIOMMU),
   viommu: {
@@ -141,7 +164,16 @@ const readPrivacy = (backends: NonNullable<VmDescriptor['memoryBackends']>): Tru
   const index = backends.findIndex(({ share }) => share !== true);
   return index === -1
     ? map(read('/vm', 'memoryBackends', 'all shared', 'given'), () => false)
-    : map(read(`/vm/memoryBackends/${index}`, 'share', false, backends[index]?.share === undefined ? 'default' : 'given', 'memory backends'), () => true);
+    : map(
+        read(
+          `/vm/memoryBackends/${index}`,
+          'share',
+          false,
+          backends[index]?.share === undefined ? 'default' : 'given',
+          'memory backends',
+        ),
+        () => true,
+      );
 };
 
 const readCpu = (cpu: NonNullable<VmDescriptor['cpu']>): Cpu => ({
@@ -206,10 +238,16 @@ function readDefaultAddressWidth(
   const unknown = lacking(`${VIOMMU}/addressWidth`);
   const type = machine === undefined ? undefined : parseMachineType(machine);
   if (!type || type.version === 'unknown') return unknown;
-  const { board, version: own } = type;
-  const version = own === 'newest' ? qemu : map(read('/vm', 'machine', machine, 'given'), () => own);
-  return choose(version, (value) => {
-    const width = defaultAddressWidth(model, board, value);
+  return choose(machineVersion({ machine }, qemu), (value) => {
+    const width = defaultAddressWidth(model, type.board, value);
     return width === undefined ? unknown : byDefault(VIOMMU, 'addressWidth', width, `${model}-iommu of ${machine}`);
   });
+}
+
+/** The version of the machine type that `qemu` runs: of an alias its own. */
+export function machineVersion({ machine }: Pick<VmDescriptor, 'machine'>, qemu: Fact<Version>): Fact<Version> {
+  const type = machine === undefined ? undefined : parseMachineType(machine);
+  if (!type || type.version === 'unknown') return lacking('/vm/machine');
+  const { version: own } = type;
+  return own === 'newest' ? qemu : map(read('/vm', 'machine', machine, 'given'), () => own);
 }

@@ -32,6 +32,34 @@ export function verdictsOf(descriptor: Descriptor, findings: readonly Finding[],
 }
 
 /**
+ * The verdict that `descriptor` has whatever is still missing; `null` where that matters, or was too much to try. Two
+ * guesses, all for the best and all for the worst, tell most cases apart without a search.
+ */
+export function settlesAt(descriptor: Descriptor, findings: readonly Finding[], budget: Budget): KnownVerdict | null {
+  const settled = settledVerdict(findings);
+  if (settled) return settled;
+  const [best, worst] = [0, -1].map((at) => guess(descriptor, findings, at, budget));
+  if (best && worst && best !== worst) return null;
+  const possible = possibleVerdicts(descriptor, findings, budget);
+  return possible.length === 1 ? (possible[0] ?? null) : null;
+}
+
+/** The verdict if every missing fact has the first (0) or the last (-1) of its values, best first. */
+function guess(descriptor: Descriptor, findings: readonly Finding[], at: number, budget: Budget): KnownVerdict | null {
+  let [completed, found] = [descriptor, findings];
+  let settled = settledVerdict(found);
+  while (settled === null) {
+    for (const pointer of new Set(found.flatMap(({ lacks }) => lacks))) {
+      completed = withValueAt(completed, pointer, questionAt(pointer).values.at(at));
+    }
+    if (!budget.spend(completed)) return null;
+    found = findingsOf(completed);
+    settled = settledVerdict(found);
+  }
+  return settled;
+}
+
+/**
  * The verdicts that `descriptor` can have once what it leaves open is known, best first; one if it does not matter.
  *
  * A fact that decides nothing is never varied: the search takes the first fact that an undecided rule lacks, judges the

@@ -2,7 +2,7 @@ import { withValueAt } from '../descriptor/pointer.ts';
 import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { Finding } from '../rules/finding.ts';
-import { type Budget, verdictsOf } from './completions.ts';
+import { type Budget, settlesAt } from './completions.ts';
 import type { Decision } from './decision.ts';
 import { findingsOf } from './findings.ts';
 import type { Verdict } from './verdict.ts';
@@ -22,8 +22,8 @@ export function unknownsOf(
     const { values, obtain } = questionAt(pointer);
     const decides = (value: unknown): [string, Verdict] => {
       const completed = withValueAt(descriptor, pointer, value);
-      const possible = budget.spend(completed) ? verdictsOf(completed, findingsOf(completed), budget) : [];
-      return [labelOf(value), possible.length === 1 ? (possible[0] as Verdict) : 'unknown'];
+      const settled = budget.spend(completed) ? settlesAt(completed, findingsOf(completed), budget) : null;
+      return [labelOf(value), settled ?? 'unknown'];
     };
     return {
       pointer,

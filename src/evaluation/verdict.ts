@@ -1,4 +1,4 @@
-import { type Finding, isRefusal } from '../rules/finding.ts';
+import { counts, type Finding, isRefusal } from '../rules/finding.ts';
 
 /** From best to worst. */
 export const verdicts = ['allowed', 'risky', 'blocked', 'unsafe'] as const;
@@ -32,7 +32,7 @@ const isWorse = (a: KnownVerdict, b: KnownVerdict): boolean => verdicts.indexOf(
  * `null` when a finding that is not known could change that.
  */
 export function settledVerdict(findings: readonly Finding[]): KnownVerdict | null {
-  const fired = findings.filter(({ outcome }) => outcome === 'fires');
+  const fired = findings.filter(counts);
   const open = findings.filter(({ outcome }) => outcome === 'unknown');
   if (fired.some(isRefusal)) return 'blocked';
   if (open.some(isRefusal)) return null;
@@ -47,7 +47,7 @@ export function settledVerdict(findings: readonly Finding[]): KnownVerdict | nul
 export function decisive(findings: readonly Finding[], verdict: KnownVerdict): Finding[] {
   if (verdict === 'allowed') return [];
   const severe = findings.filter((finding) => severity(finding) === verdict);
-  const fired = severe.filter(({ outcome, shadowedBy }) => outcome === 'fires' && shadowedBy === undefined);
+  const fired = severe.filter((finding) => counts(finding) && finding.shadowedBy === undefined);
   return fired.length > 0 ? fired : severe.filter(({ outcome }) => outcome === 'unknown');
 }
 

@@ -1,4 +1,4 @@
-import { isAtLeast, parseVersion, type Version } from './version.ts';
+import { isAtLeast, parseVersion, type Release, type Version } from './version.ts';
 
 /** A guest machine type, as far as defaults depend on it. */
 export interface MachineType {
@@ -40,9 +40,18 @@ export function defaultAddressWidth(
   return board === 'q35' ? 39 : board === 'virt' ? 48 : undefined;
 }
 
+/** The least and the most bits of IOVA that virtio-iommu can be told to take. */
+export const VIRTIO_ADDRESS_WIDTHS = [32, 64] as const;
+
+/** Bits of the widest PASID that PCI Express has. */
+export const PASID_BITS_MAX = 20;
+
 /** Default bytes of a PC's 64-bit PCI hole (`pci-hole64-size`). */
 export const PCI_HOLE64 = { q35: 32n << 30n, i440fx: 2n << 30n };
 
 /** Whether an AMD guest's RAM keeps out of the HyperTransport region: since machine version 7.1, and where that is unknown. */
 export const avoidsAmdHole = (version: Version | 'unknown'): boolean =>
   version === 'unknown' || isAtLeast(version, '7.1');
+
+/** The first machine types whose tpm-crb can move its state in chunks. */
+export const TPM_CRB_CHUNKS: Release = '11.1';

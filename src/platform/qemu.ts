@@ -34,20 +34,33 @@ export const qemuSince: Since = {
   cprModes: { none: '7.2', reboot: '9.1', transfer: '10.1' },
   // First seen in 10.0.2.
   ramfbMigrate: { absent: '7.2', present: '10.0' },
+  // bc034e8a959c.
   atsProperty: { absent: '7.2', present: '11.1' },
+  // `x-flts` is in 10.0.2 and 10.2.2 and in the mailed 11.0, `fsts` in 11.1.3; which of 11.0 and 11.1 renamed it is not known.
   firstStageDevices: { absent: '7.2', 'refused-flts': '10.0', 'iommufd-flts': '11.0', 'iommufd-fsts': '11.1' },
+  // 366896da65ce: `x-pasid-mode` became `pasid-bits`.
+  pasidProperty: { switch: '7.2', width: '11.1' },
+  // 10483d61fd7e.
   hostPasidCheck: { none: '7.2', bits: '11.1' },
   // Still refused in 10.2.2; 11.1.3 does not have the message.
   pasidDeviceIotlb: { refused: '7.2', accepted: '11.1' },
+  // Absent in 10.0.2, present in 11.1.3.
   svmProperty: { absent: '7.2', present: '11.1' },
+  // Present in 10.2.2, absent in 11.1.3.
   dmaDrainProperty: { present: '7.2', absent: '11.1' },
   // 7.2.22 demands it, 10.0.2 does not.
   eimDemand: { 'kvm-split': '7.2', 'kvm-api': '10.0' },
   // 10.1 was not seen: 10.2 has the property.
   amdAssignment: { none: '7.2', 'dma-remap': '10.2' },
-  // 10.2.2 never, 11.1.3 when created with an AMDVI-PCI device of its own.
-  amdMigration: { never: '7.2', 'with-pci-id': '11.1' },
+  // When created with an AMDVI-PCI device of its own: amdvi_sysbus_realize of 10.2.2, 11.1.3 run. 10.0.2 does not have
+  // `pci-id`; 10.1 was not seen.
+  amdMigration: { never: '7.2', 'with-pci-id': '10.2' },
+  // As mailed for 11.0; 11.1.3 run.
+  smmuAccel: { absent: '7.2', present: '11.0' },
+  // Absent in 7.2.22, present in 10.0.2; machine types say 9.0.
   virtioAddressWidth: { absent: '7.2', present: '9.0' },
+  // 7.2.22 has none until the guest enables them, 10.0.2 and 11.1.3 have all from the start.
+  sriovFunctions: { 'on-enable': '7.2', 'at-realize': '10.0' },
   nvmeMigration: { never: '7.2', 'by-feature': '11.1' },
   tpmCrbChunks: { absent: '7.2', 'by-machine': '11.1' },
   virtioSharedMemory: { absent: '7.2', blocks: '11.1' },
@@ -78,3 +91,6 @@ const bySeries = qemuReleases.map((release) => {
 /** What QEMU `version` does; `undefined` before {@link OLDEST_QEMU}. A later one than was studied does what the last did. */
 export const qemuBehaviours = (version: Version): Behaviours | undefined =>
   bySeries.findLast(({ release }) => isAtLeast(version, release))?.behaviours;
+
+/** Milliseconds for which a migration may stop the guest unless it is told otherwise (`downtime-limit`). */
+export const DOWNTIME_LIMIT_MS = 300;

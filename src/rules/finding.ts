@@ -1,7 +1,7 @@
 import type { Reading } from '../descriptor/fact.ts';
 import type { Side } from '../descriptor/host.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
-import type { Effect, Rule } from './rule.ts';
+import type { Effect, RuleDescription } from './rule.ts';
 
 /** Where a human reads a message: when the VM starts, in `query-migrate`, or as the error of `migrate`. */
 export type Reporter = 'start' | 'query-migrate' | 'migrate';
@@ -12,7 +12,7 @@ export type Phase = (typeof phases)[number];
 
 /** What a rule says of the VM, or of one thing in it. */
 export interface Finding {
-  readonly rule: Rule;
+  readonly rule: RuleDescription;
   readonly outcome: 'fires' | 'unknown' | 'contradicted' | 'clear';
   readonly effect: Effect;
   readonly host: Side;
@@ -24,6 +24,8 @@ export interface Finding {
   readonly shadowedBy?: string;
   readonly messages: { readonly start?: string; readonly queryMigrate?: string; readonly migrate?: string };
   readonly evidence: readonly Reading[];
+  /** QEMU itself reports it. */
+  readonly seen?: true;
   /** Said once for all devices. */
   readonly once?: true;
   /** Found in `vfio_migration_realize`, which stops at its first refusal. */
@@ -35,7 +37,7 @@ export interface Finding {
 }
 
 /** When QEMU, or nobody, says it. */
-export function phaseOf({ effect, rule }: { readonly effect: Effect; readonly rule: Pick<Rule, 'fails'> }): Phase {
+export function phaseOf({ effect, rule }: { readonly effect: Effect; readonly rule: Pick<RuleDescription, 'fails'> }): Phase {
   switch (effect) {
     case 'start-failure':
     case 'warning':
@@ -50,6 +52,9 @@ export function phaseOf({ effect, rule }: { readonly effect: Effect; readonly ru
       return 'silent';
   }
 }
+
+/** Whether it is so: by our rules unless QEMU says otherwise, or because QEMU says so. */
+export const counts = ({ outcome, seen }: Finding): boolean => outcome === 'fires' || seen === true;
 
 /** Whether QEMU, on finding this, refuses the VM or its migration whatever the guest does. */
 export const isRefusal = ({ effect, rule }: Finding): boolean =>

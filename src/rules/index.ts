@@ -1,4 +1,26 @@
+import { acceleratorMigration } from './accelerator-migration.ts';
+import { confidentialSev } from './confidential-sev.ts';
+import { confidentialSnp } from './confidential-snp.ts';
+import { cpuHvCoresharing } from './cpu-hv-coresharing.ts';
+import { cpuHvPassthrough } from './cpu-hv-passthrough.ts';
+import { cpuInvtsc } from './cpu-invtsc.ts';
+import { deviceUnmigratable } from './device-unmigratable.ts';
+import { dumpInProgress } from './dump-in-progress.ts';
+import { imageFormat } from './image-format.ts';
+import { ivshmemPeer } from './ivshmem-peer.ts';
+import { memoryPoisoned } from './memory-poisoned.ts';
+import { migrationCpr } from './migration-cpr.ts';
+import { migrationMappedRam } from './migration-mapped-ram.ts';
+import { migrationState } from './migration-state.ts';
+import { nvmeFeatures } from './nvme-features.ts';
+import { nvmeNamespaces } from './nvme-namespaces.ts';
+import { remoteProxy } from './remote-proxy.ts';
 import type { ContainerRule, DeviceRule, DiskRule, LogRule, OtherRule, Rule, VmRule } from './rule.ts';
+import { runtimeBlockedReason } from './runtime-blocked-reason.ts';
+import { tcgPlugin } from './tcg-plugin.ts';
+import { tpmCrbChunks } from './tpm-crb-chunks.ts';
+import { tpmEmulator } from './tpm-emulator.ts';
+import { vdpaShadowVirtqueue } from './vdpa-shadow-virtqueue.ts';
 import { vfioApCcw } from './vfio-ap-ccw.ts';
 import { vfioBackgroundSnapshot } from './vfio-background-snapshot.ts';
 import { vfioCpr } from './vfio-cpr.ts';
@@ -26,6 +48,10 @@ import { vfioUnmap } from './vfio-unmap.ts';
 import { vfioUntrackedDma } from './vfio-untracked-dma.ts';
 import { vfioUser } from './vfio-user.ts';
 import { vfioViommu } from './vfio-viommu.ts';
+import { vhostLog } from './vhost-log.ts';
+import { vhostScsiMigratable } from './vhost-scsi-migratable.ts';
+import { vhostSharedLog } from './vhost-shared-log.ts';
+import { vhostUserLog } from './vhost-user-log.ts';
 import { viommuAddressWidth } from './viommu-address-width.ts';
 import { viommuCachingMode } from './viommu-caching-mode.ts';
 import { viommuDirtyLost } from './viommu-dirty-lost.ts';
@@ -34,6 +60,10 @@ import { viommuHostAddressWidth } from './viommu-host-address-width.ts';
 import { viommuIommufdHoles } from './viommu-iommufd-holes.ts';
 import { viommuStaleMappings } from './viommu-stale-mappings.ts';
 import { viommuUnmapCredit } from './viommu-unmap-credit.ts';
+import { virtfsMounted } from './virtfs-mounted.ts';
+import { virtioGpuVirgl } from './virtio-gpu-virgl.ts';
+import { virtioSharedMemory } from './virtio-shared-memory.ts';
+import { virtiofsBackend } from './virtiofs-backend.ts';
 
 /**
  * The rules that QEMU comes to together, by what they are about. Of one pass it comes to the disks first, then to the VM,
@@ -53,10 +83,24 @@ export interface Pass {
 
 /** What QEMU comes to until the VM runs, on either host. */
 export const startPasses: readonly Pass[] = [
-  { name: 'disks are opened' },
-  { name: 'the machine is made', vm: [viommuAddressWidth] },
+  { name: 'disks are opened', disk: [imageFormat] },
+  { name: 'backends are made', other: [tpmEmulator] },
+  { name: 'the machine is made', vm: [cpuInvtsc, cpuHvPassthrough, cpuHvCoresharing, viommuAddressWidth] },
   {
     name: 'devices are realized',
+    other: [
+      deviceUnmigratable,
+      nvmeFeatures,
+      ivshmemPeer,
+      vhostScsiMigratable,
+      vhostUserLog,
+      vhostLog,
+      virtioSharedMemory,
+      vdpaShadowVirtqueue,
+      virtioGpuVirgl,
+      tpmCrbChunks,
+      remoteProxy,
+    ],
     device: [
       viommuHostAddressWidth,
       viommuCachingMode,
@@ -75,17 +119,23 @@ export const startPasses: readonly Pass[] = [
     unprepared: [vfioApCcw],
     container: [vfioCpr, vfioCprIommufd],
   },
-  { name: 'the machine is ready', vm: [vfioCprMemory] },
+  { name: 'the machine is ready', vm: [vfioCprMemory, confidentialSev, confidentialSnp] },
 ];
 
 /** What QEMU comes to on the source, in order. */
 export const passes: readonly Pass[] = [
   ...startPasses,
-  { name: 'migrate is called', vm: [vfioSwitchoverAck], device: [vfioPostcopy, vfioBackgroundSnapshot] },
+  { name: 'the VM runs', vm: [dumpInProgress], other: [virtfsMounted] },
+  {
+    name: 'migrate is called',
+    vm: [memoryPoisoned, migrationMappedRam, migrationCpr, vfioSwitchoverAck],
+    device: [vfioPostcopy, vfioBackgroundSnapshot],
+  },
   { name: 'dirty tracking starts', device: [vfioCprReboot, vfioMultifd, vfioTrackingStart] },
   {
     name: 'migration runs',
     vm: [vfioHotplug],
+    other: [nvmeNamespaces, virtiofsBackend],
     device: [
       vfioUntrackedDma,
       vfioUnmap,
@@ -113,4 +163,12 @@ export const rules: readonly Rule[] = passes.flatMap(
 );
 
 /** What nothing in a descriptor tells in advance. */
-export const logRules: readonly LogRule[] = [vfioDirtySync, vfioDeviceState];
+export const logRules: readonly LogRule[] = [
+  vfioDirtySync,
+  vfioDeviceState,
+  runtimeBlockedReason,
+  vhostSharedLog,
+  migrationState,
+  tcgPlugin,
+  acceleratorMigration,
+];

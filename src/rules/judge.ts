@@ -1,3 +1,4 @@
+import type { Container } from '../descriptor/container.ts';
 import type { Device } from '../descriptor/device.ts';
 import {
   all,
@@ -14,6 +15,7 @@ import {
   type Truth,
 } from '../descriptor/fact.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
+import { contradictedByReasons, contradictedByRunning } from './contradictions.ts';
 import type { Finding } from './finding.ts';
 import { passes, startPasses } from './index.ts';
 import { fullPlanOf, type Planned, type PlannedPass, planOf } from './plan.ts';
@@ -42,23 +44,34 @@ export function judge(scenario: Scenario, includeClear = false): Finding[] {
       found.addAll(pass.container, { ...scenario, container }, others.length > 0 ? undefined : only?.id, null);
     }
   }
-  const findings = found.inOrder();
-  return findings.length === 0 ? findings : withReporters(withShadows(findings));
+  return heedQemu(found.inOrder(), scenario);
 }
+
+/** What was found, as QEMU comes to say it; of a VM that runs, as its QEMU was seen to say it. */
+function heedQemu(findings: Finding[], scenario: Scenario): Finding[] {
+  const { isRunning, blockedReasons } = scenario.vm;
+  const isSource = scenario.side === 'source';
+  const reasons = isSource ? blockedReasons : undefined;
+  if (findings.length === 0 && reasons === undefined) return findings;
+  const predicted = asSaid(isSource && isRunning ? contradictedByRunning(findings) : findings);
+  return reasons === undefined ? predicted : asSaid(contradictedByReasons(predicted, reasons, scenario));
+}
+
+const asSaid = (findings: readonly Finding[]): Finding[] => withReporters(withShadows(findings));
 
 /** A device and what its rules look at. */
 type Component = DeviceHere | OtherHere;
 
 /** The devices in the order in which QEMU realizes them: by place on the command line, or the VFIO devices last. */
 function componentsOf(scenario: Scenario): readonly Component[] {
-  const { side, host, vm, migration, disks, others, devices, containers } = scenario;
+  const { others, devices, containers } = scenario;
   const components: Component[] = others.map((other) => ({ ...scenario, other }));
   let [container] = containers;
   for (const device of devices) {
     if (!container?.devices.includes(device)) container = containers.find((each) => each.devices.includes(device));
     // A failover primary, which is in no container, is unplugged before migration starts.
     if (container)
-      components.push({ side, host, vm, migration, disks, others, devices, containers, device, container });
+      components.push(deviceHere(scenario, device, container));
   }
   if (others.length === 0) return components;
   const place = (component: Component): number =>
@@ -68,9 +81,22 @@ function componentsOf(scenario: Scenario): readonly Component[] {
   return components.toSorted((a, b) => place(a) - place(b));
 }
 
+/** Spelt out: a spread costs as much as judging the device. */
+function deviceHere(scenario: Scenario, device: Device, container: Container): DeviceHere {
+  const { side, host, vm, migration, disks, others, devices, containers, needs, convergence } = scenario;
+  return { side, host, vm, migration, disks, others, devices, containers, needs, convergence, device, container };
+}
+
 function judgeComponent(component: Component, pass: PlannedPass, found: Findings): void {
-  if ('other' in component) found.addAll(pass.other, component, component.other.id, null);
-  else {
+  if ('other' in component) {
+    const { id, type } = component.other;
+    found.addAll(
+      pass.other.filter(({ rule }) => rule.isAbout?.(type)),
+      component,
+      id,
+      null,
+    );
+  } else {
     const { device } = component;
     found.addAll(device.isPreparedForMigration ? pass.device : pass.unprepared, component, device.id, device);
   }
@@ -214,7 +240,7 @@ function consequence<Here extends Scenario>(
   here: Here,
   device: Device | null,
 ): Pick<Finding, 'effect' | 'messages' | 'once'> {
-  const isFatalBlocker = effect === 'blocker' && isTrue(here.vm.onlyMigratable);
+  const isFatalBlocker = effect === 'blocker' && !rule.whileRunning && isTrue(here.vm.onlyMigratable);
   const reached = isFatalBlocker ? 'start-failure' : effect;
   const isDoor = here.side === 'destination' && reached === 'blocker';
   const final = {

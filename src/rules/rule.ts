@@ -77,7 +77,8 @@ interface Always<Here> {
   readonly cases?: undefined;
 }
 
-interface Described {
+/** What is said of a rule, whatever it is about. */
+export interface RuleDescription {
   /** URL and metric label; never changes. */
   readonly id: string;
   readonly title: string;
@@ -96,15 +97,21 @@ interface Described {
   readonly modes?: 'normal' | 'cpr-transfer';
   /** The refusal is not a blocker that was added but a device whose state cannot be saved, which outranks all blockers. */
   readonly vmState?: true;
+  /** The blocker is added once the VM runs, too late for `-only-migratable` to keep QEMU from starting. */
+  readonly whileRunning?: true;
   /** What it means where only the destination's QEMU says it; a blocker is a warning there unless this says more. */
   readonly atDestination?: Effect;
   /** Other lines that logs carry for it: what goes with the message, and words of patches that no release had. */
   readonly wordings?: readonly string[];
+  /** Device models, one of which its words name where other rules have the same words. */
+  readonly models?: readonly string[];
   readonly liftedBy: readonly Change[];
+  /** Whether a rule about other devices is about those of this model. */
+  readonly isAbout?: (type: string) => boolean;
   readonly source: { readonly confidence: 'confirmed' | 'inferred'; readonly read: readonly string[] };
 }
 
-export type RuleAbout<Here, Name extends BehaviourName = BehaviourName> = Described &
+export type RuleAbout<Here, Name extends BehaviourName = BehaviourName> = RuleDescription &
   (Keyed<Here, Name> | Always<Here>);
 
 export type VmRule = RuleAbout<Scenario>;
@@ -115,7 +122,7 @@ export type DiskRule = RuleAbout<DiskHere>;
 export type Rule = VmRule | DeviceRule | ContainerRule | OtherRule | DiskRule;
 
 /** What nothing in a descriptor tells in advance; known by what logs say. */
-export type LogRule = Omit<Described, 'effect' | 'wordings'> & {
+export type LogRule = Omit<RuleDescription, 'effect' | 'wordings'> & {
   readonly effect: Effect;
   readonly wordings: readonly string[];
 };
@@ -134,9 +141,9 @@ export const containerRule = <const Name extends BehaviourName>(
   rule: RuleAbout<ContainerHere, Name>,
 ): RuleAbout<ContainerHere, Name> => rule;
 
-/** A rule about each device that is no VFIO device. */
+/** A rule about each device that is no VFIO device and of one of its models. */
 export const otherRule = <const Name extends BehaviourName>(
-  rule: RuleAbout<OtherHere, Name>,
+  rule: RuleAbout<OtherHere, Name> & { readonly isAbout: (type: string) => boolean },
 ): RuleAbout<OtherHere, Name> => rule;
 
 /** A rule about each disk image. */

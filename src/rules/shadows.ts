@@ -1,4 +1,4 @@
-import { type Finding, isRefusal, type Phase, phaseOf, phases, type Reporter } from './finding.ts';
+import { counts, type Finding, isRefusal, type Phase, phaseOf, phases, type Reporter } from './finding.ts';
 
 /**
  * Marks what QEMU never comes to say. A device stops at its first refusal in `vfio_migration_realize`; a VM that fails to
@@ -6,8 +6,7 @@ import { type Finding, isRefusal, type Phase, phaseOf, phases, type Reporter } f
  * hazard of running migration cannot happen behind any of them.
  */
 export function withShadows(findings: readonly Finding[]): Finding[] {
-  const refusals = findings.filter((finding) => finding.outcome === 'fires' && isRefusal(finding));
-  if (refusals.length === 0) return [...findings];
+  const refusals = findings.filter((finding) => counts(finding) && isRefusal(finding));
   const inRealize = refusals.filter((finding) => finding.inRealize);
   // What exits QEMU once the machine is there comes after what fails a device.
   const startFailure =
@@ -25,8 +24,9 @@ export function withShadows(findings: readonly Finding[]): Finding[] {
     return refusals.find((refusal) => refusal !== finding && stops(refusal, finding, findings));
   };
   return findings.map((finding) => {
-    const shadow = shadowOf(finding);
-    return shadow ? { ...finding, shadowedBy: shadow.rule.id } : finding;
+    const shadow = finding.seen ? undefined : shadowOf(finding);
+    const { shadowedBy: _before, ...rest } = finding;
+    return shadow ? { ...rest, shadowedBy: shadow.rule.id } : rest;
   });
 }
 
@@ -48,7 +48,7 @@ const isBefore = (findings: readonly Finding[], a: Finding, b: Finding): boolean
  * there is a device whose state cannot be saved.
  */
 export function withReporters(findings: readonly Finding[]): Finding[] {
-  const said = new Set(findings.filter(({ outcome, shadowedBy }) => outcome === 'fires' && shadowedBy === undefined));
+  const said = new Set(findings.filter((finding) => counts(finding) && finding.shadowedBy === undefined));
   const blockers = [...said].filter(({ effect }) => effect === 'blocker');
   const named = blockers.findLast(({ rule }) => rule.vmState) ?? blockers.at(-1);
   const reporters = (finding: Finding): readonly Reporter[] => {

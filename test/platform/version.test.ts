@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { qemuBehaviours, qemuReleases } from '../../src/platform/qemu.ts';
-import { isAtLeast, parseVersion } from '../../src/platform/version.ts';
+import { isAtLeast, PACKED_MAX, PACKED_MIN, parseVersion } from '../../src/platform/version.ts';
 
 describe('parseVersion reads versions as people write them', () => {
   it.each([
@@ -10,6 +10,9 @@ describe('parseVersion reads versions as people write them', () => {
     ['1:11.1.3+ds-1~bpo13+1', [11, 1, 3]],
     ['10002002', [10, 2, 2]],
     ['7002022', [7, 2, 22]],
+    [10002002, [10, 2, 2]],
+    [PACKED_MIN, [1, 0, 0]],
+    [PACKED_MAX, [999, 999, 999]],
     ['6.12.107+deb13-amd64', [6, 12, 107]],
     ['QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)', [7, 2, 22]],
   ])('%s', (text, [major, minor, micro]) => {
@@ -50,6 +53,6 @@ describe('qemuBehaviours', () => {
   });
 
   it('changes with these releases and no others', () => {
-    expect(qemuReleases).toEqual(['7.2', '8.0', '8.1', '8.2', '9.0', '9.1', '10.0', '10.2', '11.0', '11.1']);
+    expect(qemuReleases).toEqual(['7.2', '8.0', '8.1', '8.2', '9.0', '9.1', '10.0', '10.1', '10.2', '11.0', '11.1']);
   });
 });

@@ -1,0 +1,27 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import Negotiator from 'negotiator';
+
+/** How an answer is written, as a query parameter; without it the Accept header decides, and JSON where both will do. */
+export const format = { type: 'string', enum: ['json', 'text'], description: 'Default: by Accept, else JSON.' };
+
+/** How the document shows an answer that is either. */
+export const jsonOrText = (description: string, schema: object): object => ({
+  description,
+  content: { 'application/json': { schema }, 'text/plain': { schema: { type: 'string' } } },
+});
+
+/** JSON first, for those who take anything; text once more as those write it who name its charset. */
+const TYPES = ['application/json', 'text/plain', 'text/plain; charset=utf-8'];
+
+/** Sends `json`, or the text that `textOf` makes of it where the caller wants text. */
+export function sendAs<T>(
+  request: FastifyRequest<{ Querystring: { readonly format?: 'json' | 'text' } }>,
+  reply: FastifyReply,
+  json: T,
+  textOf: (json: T) => string,
+): FastifyReply {
+  const accepted = new Negotiator(request.raw).mediaType(TYPES) ?? 'application/json';
+  const wanted = request.query.format ?? (accepted.startsWith('text/plain') ? 'text' : 'json');
+  void reply.header('vary', 'accept');
+  return wanted === 'text' ? reply.type('text/plain; charset=utf-8').send(textOf(json)) : reply.send(json);
+}

@@ -1,0 +1,81 @@
+import type { Scenario } from '../descriptor/scenario.ts';
+import type { Finding } from './finding.ts';
+import { recognise } from './recognise.ts';
+import { runtimeBlockedReason } from './runtime-blocked-reason.ts';
+
+/** The source's VM runs: what by our rules would have kept it from starting did not. */
+export const contradictedByRunning = (findings: readonly Finding[]): Finding[] =>
+  findings.map((finding) =>
+    finding.effect === 'start-failure' && finding.outcome === 'fires'
+      ? { ...finding, outcome: 'contradicted' as const }
+      : finding,
+  );
+
+/**
+ * `findings`, as they were predicted, beside the `reasons` that the running QEMU gave in `query-migrate`, which outrank
+ * them: what was predicted and is not there is contradicted, and so is what is there and was not predicted, which counts
+ * all the same; whether an unknown one holds is known.
+ */
+export function contradictedByReasons(
+  findings: readonly Finding[],
+  reasons: readonly string[],
+  { devices }: Scenario,
+): Finding[] {
+  const left = reasons.map((reason, index) => ({ reason, index }));
+  const claim = (isTheirs: (reason: string) => boolean): (typeof left)[number] | undefined => {
+    const at = left.findIndex(({ reason }) => isTheirs(reason));
+    return at === -1 ? undefined : left.splice(at, 1)[0];
+  };
+  const heeded = findings.flatMap((finding): Finding[] => {
+    const { effect, outcome, messages, reportedBy } = finding;
+    if (effect !== 'blocker' || (outcome === 'fires' && !reportedBy.includes('query-migrate'))) return [finding];
+    if (outcome === 'fires') {
+      const predicted = messages.queryMigrate ?? '';
+      return [claim((reason) => isSame(predicted, reason)) ? finding : { ...finding, outcome: 'contradicted' }];
+    }
+    if (outcome !== 'unknown') return [finding];
+    const name = devices.find(({ id }) => id === finding.device)?.name;
+    const seen = claim((reason) => isOf(finding.rule.id, name, reason));
+    return seen ? [reported(finding, seen.reason, seen.index, 'fires')] : [];
+  });
+  const unforeseen = left.map(({ reason, index }) => {
+    const [match] = recognise(reason);
+    const device = devices.find(({ name }) => name === match?.parameters['device'])?.id;
+    const rule = match?.rule ?? runtimeBlockedReason;
+    const about = { rule, effect: 'blocker' as const, host: 'source' as const, reportedBy: [], lacks: [] };
+    return reported({ ...about, ...(device !== undefined && { device }) }, reason, index, 'contradicted');
+  });
+  const after = heeded.findLastIndex(({ effect }) => effect === 'blocker' || effect === 'start-failure') + 1;
+  return heeded.toSpliced(after, 0, ...unforeseen);
+}
+
+const reported = (
+  finding: Omit<Finding, 'outcome' | 'messages' | 'evidence'>,
+  reason: string,
+  index: number,
+  outcome: Finding['outcome'],
+): Finding => ({
+  ...finding,
+  outcome,
+  seen: true,
+  messages: { queryMigrate: reason, migrate: reason },
+  evidence: [{ pointer: `/vm/runtime/blockedReasons/${index}`, value: reason, origin: 'given' }],
+  lacks: [],
+});
+
+/** Whether `reason` is what the rule says of the device called `name`. */
+const isOf = (rule: string, name: string | undefined, reason: string): boolean =>
+  recognise(reason).some(
+    (match) => match.rule.id === rule && (name === undefined || (match.parameters['device'] ?? name) === name),
+  );
+
+/** Names that QEMU makes up for nodes of block devices differ from run to run; of a device's path the end may be all we know. */
+function isSame(predicted: string, reason: string): boolean {
+  const [before, after] = [predicted, reason].map((text) => text.replaceAll(/#block\d*/g, '#block')) as [
+    string,
+    string,
+  ];
+  if (!before.includes('…')) return before === after;
+  const [start = '', ...rest] = before.split('…');
+  return after.startsWith(start) && after.endsWith(rest.at(-1) ?? '');
+}

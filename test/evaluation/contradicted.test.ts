@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../src/evaluation/evaluate.ts';
+import { descriptorWith, type Given, intel48 } from '../rules/rule-tester.ts';
+
+const VIOMMU = '0000:3b:00.1: Migration is currently not supported with vIOMMU enabled';
+const OFF = '0000:3b:00.1: Migration is disabled for VFIO device';
+const behind: Given = { '/vm/viommu': intel48, '/migration/guestEvents': [] };
+
+const seen = (...reasons: string[]): Given => ({ '/vm/runtime': { blockedReasons: reasons } });
+const outcomes = (given: Given) => {
+  const { verdict, findings } = evaluate(descriptorWith(given));
+  return {
+    verdict,
+    found: findings.map(({ rule, outcome, reportedBy }) => [rule, outcome, reportedBy.join()].join(' ')),
+  };
+};
+
+describe('a VM that runs although it could not have started', () => {
+  it.each([
+    {
+      name: 'a device that is on, behind a vIOMMU',
+      given: { ...behind, '/state': 'running', '/vm/vfio/0/enableMigration': 'on' },
+      verdict: 'allowed',
+      found: ['vfio-viommu contradicted '],
+    },
+    {
+      name: 'the same VM, planned',
+      given: { ...behind, '/vm/vfio/0/enableMigration': 'on' },
+      verdict: 'blocked',
+      found: ['vfio-viommu fires start'],
+    },
+    {
+      name: 'what else blocks it is not hidden behind that',
+      given: {
+        ...behind,
+        '/state': 'running',
+        '/vm/viommu/cachingMode': false,
+        '/vm/vfio/0/type': 'vfio-pci',
+        '/source/qemu': '10.2.2',
+      },
+      verdict: 'blocked',
+      found: ['viommu-caching-mode contradicted ', 'vfio-viommu fires query-migrate,migrate'],
+    },
+  ])('$name', ({ given, verdict, found }) => {
+    expect(outcomes(given)).toEqual({ verdict, found });
+  });
+});
+
+describe('what QEMU itself lists in query-migrate', () => {
+  it.each([
+    {
+      name: 'as predicted',
+      given: { ...behind, ...seen(VIOMMU) },
+      verdict: 'blocked',
+      found: ['vfio-viommu fires query-migrate,migrate'],
+    },
+    {
+      name: 'nothing, where a blocker was predicted',
+      given: { ...behind, ...seen() },
+      verdict: 'allowed',
+      found: ['vfio-viommu contradicted '],
+    },
+    {
+      name: 'a reason that a rule knows and did not predict',
+      given: seen(OFF),
+      verdict: 'blocked',
+      found: ['vfio-migration-disabled contradicted query-migrate,migrate'],
+    },
+    {
+      name: 'a reason that no rule knows',
+      given: seen('the moon is in the wrong place'),
+      verdict: 'blocked',
+      found: ['runtime-blocked-reason contradicted query-migrate,migrate'],
+    },
+    {
+      name: 'one of two that were predicted',
+      given: {
+        ...behind,
+        '/vm/vfio': [
+          { id: 'a', host: '0000:3b:00.1' },
+          { id: 'b', host: '0000:3b:00.2' },
+        ],
+        '/source/devices': { a: able, b: able },
+        ...seen(VIOMMU),
+      },
+      verdict: 'blocked',
+      found: ['vfio-viommu fires query-migrate,migrate', 'vfio-viommu contradicted '],
+    },
+    {
+      name: 'what was unknown is known to hold',
+      given: {
+        '/source/devices/dev0': {},
+        ...seen("0000:3b:00.1: VFIO device doesn't support device and IOMMU dirty tracking"),
+      },
+      verdict: 'blocked',
+      found: ['vfio-dirty-tracking fires query-migrate,migrate'],
+    },
+    {
+      name: 'what was unknown is known not to hold',
+      given: { '/source/devices/dev0': { protocol: 'v2', stopCopy: true, p2p: true }, ...seen() },
+      verdict: 'allowed',
+      found: [],
+    },
+  ])('$name', ({ given, verdict, found }) => {
+    const answer = outcomes(given);
+    expect(answer.verdict).toBe(verdict);
+    expect(answer.found).toEqual(expect.arrayContaining(found));
+    expect(answer.found.filter((each) => each.includes('migrate') || each.includes('contradicted'))).toEqual(found);
+  });
+});
+
+const able = { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: true };
