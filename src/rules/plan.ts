@@ -30,9 +30,9 @@ const plans = new WeakMap<Qemu, Map<readonly Pass[], readonly PlannedPass[]>>();
 export function planOf(passes: readonly Pass[], qemu: Qemu): readonly PlannedPass[] {
   const ofQemu = plans.get(qemu) ?? new Map<readonly Pass[], readonly PlannedPass[]>();
   plans.set(qemu, ofQemu);
-  const plan = ofQemu.get(passes) ?? planAll(passes, qemu, ({ cases }) => cases[0] !== undefined);
-  ofQemu.set(passes, plan);
-  return plan;
+  const planned = ofQemu.get(passes) ?? planAll(passes, qemu, ({ cases }) => cases[0] !== undefined);
+  ofQemu.set(passes, planned);
+  return planned;
 }
 
 /** `passes` with every rule, those included that the QEMU at hand never applies. */

@@ -18,6 +18,7 @@ export const vfioDirtyTracking = deviceRule({
       holds: ({ device }) => not(any(device.tracksDirtyPages, device.hwptTracksDirtyPages)),
     },
   },
+  wordings: ["IOMMU instance for device {device} doesn't support dirty tracking"],
   liftedBy: ['iommufd', 'other-driver', 'other-destination', 'enable-migration', 'unplug-for-migration'],
   source: { confidence: 'confirmed', read: ['d4a2af747d5a, 8.1', 'f48b472450ef, 9.1', '10.2.2', '11.1.3 run'] },
 });

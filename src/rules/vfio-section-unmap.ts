@@ -20,7 +20,7 @@ export const vfioSectionUnmap = deviceRule({
       holds: ({ container }) => any(...container.transitions.map((each) => leavesSections(each))),
     },
   },
-  wordings: ['vfio: DMA mapping failed, unable to continue', 'UNMAP: Size of bitmap too big {bytes}'],
+  wordings: ['vfio: DMA mapping failed, unable to continue'],
   liftedBy: ['less-memory', 'iommufd', 'bypass-viommu', 'remove-viommu', 'unplug-for-migration'],
   source: { confidence: 'inferred', read: ['vfio_listener_region_del, 11.0 patches and 11.1.3 binary'] },
 });

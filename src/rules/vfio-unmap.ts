@@ -43,6 +43,11 @@ export const vfioUnmap = deviceRule({
     tracked: unmapFails,
     'tracked-while-migrating': unmapFails,
   },
+  wordings: [
+    'vfio_dma_unmap({container}, {iova}, {size}) = {result} ({strerror})',
+    'UNMAP: Size of bitmap too big {bytes}',
+    'VFIO_UNMAP_DMA with DIRTY_BITMAP : {strerror}',
+  ],
   liftedBy: ['iommufd', 'viommu-address-width-39', 'bypass-viommu', 'remove-viommu', 'other-qemu'],
   source: { confidence: 'confirmed', read: ['vfio_iommu_map_notify, 10.2.2', '10.0.13 run'] },
 });

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { rulesOnEightDevices } from './rules.ts';
 import { compressedRuns, decomposition, emptyDomain, memory, type Row, trackedUnmap } from './simulator.ts';
 
 /** Cells of a table, one row a timing; what is held against the goal stands in the first. */
@@ -27,7 +28,7 @@ function table(rows: readonly Row[]): string {
   return [text[0], `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...text.slice(1)].join('\n');
 }
 
-const rows = [decomposition, trackedUnmap, compressedRuns, memory, emptyDomain].map((bench) => bench());
+const rows = [rulesOnEightDevices, decomposition, trackedUnmap, compressedRuns, memory, emptyDomain].map((bench) => bench());
 const written = `# What \`npm run bench\` measured
 
 ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}. The ways of one job took turns in one run; the medians of all rounds count.
