@@ -17,6 +17,9 @@ export const deviceId = (device: VfioDescriptor, index: number): string => devic
 /** Bytes that the mappings of a descriptor may total, inclusive: more would not be exact in an answer's integers. */
 const MAPPED_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
+/** Bytes of the smallest block of virtio-mem (VIRTIO_MEM_MIN_BLOCK_SIZE, hw/virtio/virtio-mem.c). */
+const BLOCK_MIN = 1n << 20n;
+
 /**
  * What is wrong with a descriptor that has the right shape: quantities out of range, names that clash or name nothing,
  * mappings that overlap. Every fault, in the order of the document.
@@ -35,6 +38,15 @@ function* checkVm({ vm }: Descriptor): Generator<Fault> {
   for (const list of ['memoryBackends', 'hotplugged'] as const) {
     for (const [index, item] of (vm[list] ?? []).entries()) {
       yield* checkSizes(member(member('/vm', list), index), item, ['size', 'blockSize']);
+    }
+  }
+  for (const [index, { blockSize }] of (vm.hotplugged ?? []).entries()) {
+    const block = blockSize === undefined ? BLOCK_MIN : parseSize(blockSize);
+    if (block !== null && (block < BLOCK_MIN || (block & (block - 1n)) !== 0n)) {
+      yield {
+        pointer: `/vm/hotplugged/${index}/blockSize`,
+        detail: 'a block of virtio-mem is a power of two, at least 1MiB',
+      };
     }
   }
   const seen = new Map<string, number>();

@@ -1,11 +1,14 @@
-import { coverableBytes, type Tracker, type TrackingStartStep } from '../simulator/index.ts';
+import { coverableBytes, type Tracker } from '../simulator/index.ts';
+import type { Bounds } from './bounds.ts';
 import type { Device } from './device.ts';
+import { readSync, type SyncFigures } from './dirty-sync.ts';
 import { all, any, choose, constant, type Fact, is, isKnownToBe, isTrue, map, not, type Truth } from './fact.ts';
 import type { Host } from './host.ts';
-import { lazy } from './lazy.ts';
+import { type MigrationRuns, readHeldAtStart, readRuns, type Setting } from './migration-run.ts';
+import { type Needs, readNeeds } from './needs.ts';
 import type { VfioDescriptor } from './schema.ts';
-import type { Sections } from './sections.ts';
-import { readTrackingStart } from './tracking-start.ts';
+import { guestMemoryOf, type Sections, withBars } from './sections.ts';
+import { readTrackingStart, type TrackingStart } from './tracking-start.ts';
 import { type Transition, transitionsOf } from './transitions.ts';
 import type { Viommu, VirtualMachine } from './vm.ts';
 
@@ -25,13 +28,20 @@ export interface Container {
   readonly tracksDirtyPages: (device: Device) => Truth;
   /** Bytes that boot RAM is held against, inclusive. */
   readonly ramLimit: Fact<bigint>;
-  /**
-   * What comes of it when a migration starts dirty tracking; `null` where that rests on what the guest maps behind a
-   * vIOMMU, page by page, or on how several memory backends split its RAM.
-   */
-  readonly trackingStart: (() => Fact<TrackingStartStep>) | null;
+  /** What it maps while its devices see system memory. */
+  readonly sections: Fact<Sections>;
   /** What each switch of domain that the guest can make would cost while dirty tracking is on. */
   readonly transitions: readonly Transition[];
+  /** Whether it may hold nothing at all, for all that is known of the guest. */
+  readonly mayBeEmpty: boolean;
+  /** A migration that starts, with each guest that there may be. */
+  readonly runs: Fact<MigrationRuns>;
+  /** What comes of it when a migration starts dirty tracking; here and below `null` where QEMU takes no such device. */
+  readonly trackingStart: Fact<TrackingStart | null>;
+  /** What one pass over the dirty bitmaps costs. */
+  readonly sync: Fact<Bounds<SyncFigures> | null>;
+  /** What it needs of the host, from the start of the VM on. */
+  readonly needs: Fact<Bounds<Needs> | null>;
 }
 
 /**
@@ -72,11 +82,13 @@ class FormedContainer implements Container {
   readonly addressSpace: string;
   readonly backend: Fact<'legacy' | 'iommufd'>;
   readonly devices: readonly Device[];
-  readonly trackingStart: Container['trackingStart'];
   readonly #first: Device;
   readonly #host: Host;
+  readonly #vm: VirtualMachine;
   readonly #viommu: Viommu | null;
-  readonly #sections: () => Fact<Sections>;
+  readonly #memory: () => Fact<Sections>;
+  #sections: Fact<Sections> | undefined;
+  #runs: Fact<MigrationRuns> | undefined;
   #tracker: Fact<Tracker> | undefined;
   #transitions: readonly Transition[] | undefined;
 
@@ -95,12 +107,9 @@ class FormedContainer implements Container {
     this.devices = devices;
     this.#first = first;
     this.#host = host;
+    this.#vm = vm;
     this.#viommu = seesMemory ? null : vm.viommu;
-    this.#sections = sections;
-    this.trackingStart =
-      (seesMemory || first.descriptor.guestDomain === 'identity') && !vm.hasSeveralBackends
-        ? lazy(() => readTrackingStart(this, this.#viommu, host, sections))
-        : null;
+    this.#memory = sections;
   }
 
   get tracker(): Fact<Tracker> {
@@ -120,6 +129,28 @@ class FormedContainer implements Container {
   get transitions(): readonly Transition[] {
     this.#transitions ??= this.#readTransitions();
     return this.#transitions;
+  }
+
+  get mayBeEmpty(): boolean {
+    const { guestDomain, mappings } = this.#first.descriptor;
+    return this.#viommu !== null && guestDomain !== 'identity' && (guestDomain !== 'dma' || mappings === undefined);
+  }
+
+  get runs(): Fact<MigrationRuns> {
+    this.#runs ??= this.#ifPlaced(readRuns);
+    return this.#runs;
+  }
+
+  get trackingStart(): Fact<TrackingStart | null> {
+    return readTrackingStart(this.runs);
+  }
+
+  get sync(): Fact<Bounds<SyncFigures> | null> {
+    return readSync(this.runs);
+  }
+
+  get needs(): Fact<Bounds<Needs> | null> {
+    return readNeeds(this.runs, () => this.#ifPlaced(readHeldAtStart));
   }
 
   tracksDirtyPages(device: Device): Truth {
@@ -142,9 +173,45 @@ class FormedContainer implements Container {
     const { behindViommu } = this.#first;
     // Whether there is a vIOMMU decides whether anything of this can happen.
     if (!behindViommu.known) return [{ from: 'dma', to: 'blocking', cost: behindViommu }];
-    return this.#viommu && isBoundable(this.#viommu)
-      ? transitionsOf(this.#first, this, this.#viommu, this.#host, this.#sections)
+    return this.#viommu && isAccepted(this.#viommu)
+      ? transitionsOf(
+          this.#first,
+          this,
+          this.#viommu,
+          this.#host,
+          () => this.sections,
+          guestMemoryOf(this.#vm.descriptor),
+        )
       : NONE;
+  }
+
+  /** What is read of the container, if it is known whether its devices are behind the vIOMMU. */
+  #ifPlaced<T>(readOf: (setting: Setting) => Fact<T>): Fact<T> {
+    const unplaced = this.devices.find(({ behindViommu }) => !behindViommu.known)?.behindViommu;
+    if (unplaced && !unplaced.known) return unplaced;
+    const { viommu } = this.#vm.descriptor;
+    return readOf({
+      container: this,
+      viommu: this.#viommu,
+      host: this.#host,
+      sections: () => this.sections,
+      guestMemory: guestMemoryOf(this.#vm.descriptor),
+      startsInMemory: this.#viommu === null || viommu?.model !== 'virtio' || viommu.bootBypass !== false,
+    });
+  }
+
+  get sections(): Fact<Sections> {
+    this.#sections ??= choose(this.#host.pageSize, (page) =>
+      map(this.#memory(), (memory) =>
+        withBars(
+          memory,
+          this.#vm.descriptor.vfio,
+          (device) => this.devices.some(({ descriptor }) => descriptor === device),
+          page,
+        ),
+      ),
+    );
+    return this.#sections;
   }
 }
 
@@ -152,8 +219,8 @@ const NO_LIMIT: Fact<bigint | null> = constant(null);
 const NOTHING: Fact<bigint> = constant(0n);
 const NONE: readonly Transition[] = [];
 
-/** virtio-iommu cuts each mapping by itself, so that unknown mappings bound nothing; smmuv3 unmaps nothing or is refused. */
-const isBoundable = ({ model }: Viommu): boolean => isKnownToBe(model, 'intel') || isKnownToBe(model, 'amd');
+/** QEMU takes no VFIO device behind an emulated smmuv3 without `accel`. */
+const isAccepted = ({ model, accel }: Viommu): boolean => !isKnownToBe(model, 'smmuv3') || isTrue(accel);
 
 /** All devices of a container must log for QEMU to ask them; else it asks the container, if that can track at all. */
 function findTracker(devices: readonly Device[], containerTracks: Truth): Fact<Tracker> {

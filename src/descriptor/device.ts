@@ -50,8 +50,8 @@ export interface Device {
   readonly ramfbMigrate: Fact<EnableMigration>;
   /** Of the devices that QEMU realized before this one, and this one: whether any … */
   readonly soFar: SoFar;
-  /** Bits of address space that the device can log, both inclusive. */
-  readonly loggingBits: { readonly min: number; readonly max: number };
+  /** Bits of address space that the device can log, both inclusive, in at most so many ranges. */
+  readonly loggingBits: { readonly min: number; readonly max: number; readonly maxRanges: number };
   readonly descriptor: VfioDescriptor;
   /** What the host says of it, where it says anything. */
   readonly abilities: HostDeviceDescriptor | undefined;
@@ -155,26 +155,41 @@ function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: V
 
 const onOffAuto = (
   descriptor: VfioDescriptor,
-  field: 'multifdTransfer' | 'ramfbMigrate',
+  field: 'multifdTransfer' | 'ramfbMigrate' | 'ats',
   pointer: Pointer,
 ): Fact<EnableMigration> => {
   const value = descriptor[field];
-  return value === undefined ? AUTO[field] : read(pointer, field, value, 'given');
+  return value === undefined
+    ? read(pointer, field, 'auto', 'default', 'vfio-pci')
+    : read(pointer, field, value, 'given');
 };
 
-/** No device in particular has QEMU's default. */
-const AUTO = {
-  multifdTransfer: read<EnableMigration>('/vm/vfio/*', 'multifdTransfer', 'auto', 'default', 'vfio-pci'),
-  ramfbMigrate: read<EnableMigration>('/vm/vfio/*', 'ramfbMigrate', 'auto', 'default', 'vfio-pci'),
-};
+/** Whether the guest is to see the device's ATS capability. */
+export const guestAts = ({ descriptor, pointer }: Device): Fact<EnableMigration> =>
+  onOffAuto(descriptor, 'ats', pointer);
+
+/** Whether `host` has ATS for the device, and lets it be used. */
+export const hostAts = ({ id, abilities }: Device, host: Host): Truth =>
+  ability(member(`${host.pointer}/devices`, id), 'ats', abilities?.ats, undefined, undefined);
+
+/** Whether a conventional PCI bridge is on the way to the device. */
+export const behindPciBridge = ({ descriptor: { address }, pointer }: Device): Truth =>
+  address?.behindPciBridge === undefined
+    ? read(`${pointer}/address`, 'behindPciBridge', false, 'default', 'PCI Express')
+    : read(`${pointer}/address`, 'behindPciBridge', address.behindPciBridge, 'given');
 
 /** Firmware decides; what is not given is taken not to limit. */
-const loggingBitsOf = (given: HostDeviceDescriptor | undefined): Device['loggingBits'] =>
-  given?.dmaLoggingAddressSpace === undefined
-    ? ANY_BITS
-    : { min: given.dmaLoggingAddressSpace.minBits ?? 0, max: given.dmaLoggingAddressSpace.maxBits ?? 64 };
+function loggingBitsOf(given: HostDeviceDescriptor | undefined): Device['loggingBits'] {
+  if (given?.dmaLoggingAddressSpace === undefined) return ANY_BITS;
+  const {
+    minBits = ANY_BITS.min,
+    maxBits = ANY_BITS.max,
+    maxRanges = ANY_BITS.maxRanges,
+  } = given.dmaLoggingAddressSpace;
+  return { min: minBits, max: maxBits, maxRanges };
+}
 
-const ANY_BITS = { min: 0, max: 64 };
+const ANY_BITS = { min: 0, max: 64, maxRanges: Infinity };
 
 /** Own members only: an id may be the name of something that every object inherits. */
 const givenDevice = ({ devices }: HostDescriptor, id: string): HostDeviceDescriptor | undefined =>

@@ -24,6 +24,15 @@ export interface Host {
   /** Whether the host IOMMU can track dirty pages in an HWPT, the kernel's part included. */
   readonly hwptDirtyTracking: { readonly kernel: Truth; readonly iommu: Truth };
   readonly iommuAddressWidth: Fact<number>;
+  readonly iommuVendor: Fact<string>;
+  /** Whether first-stage translation of the host IOMMU has pages of 1 GiB. */
+  readonly iommuFirstStage1g: Truth;
+  /** Bits of PASID that the host IOMMU takes; 0 for none. */
+  readonly iommuPasidBits: Fact<number>;
+  /** Whether the host IOMMU has Intel's erratum 772415. */
+  readonly iommuErratum772415: Truth;
+  /** Whether the kernel offers iommufd; one that is not given is taken to. */
+  readonly hasIommufd: Truth;
   /** Bytes of the largest dirty bitmap that type1 takes, inclusive. */
   readonly maxDirtyBitmapSize: Fact<bigint>;
   /** Bytes that one bit of a type1 bitmap stands for. */
@@ -53,6 +62,8 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
   const { kernel } = software;
   const given = <T>(place: Pointer, field: string, value: T | undefined): Fact<T> =>
     value === undefined ? lacking(`${place}/${field}`) : read(place, field, value, 'given');
+  const ofIommu = <T>(field: string, value: T | undefined, otherwise: Fact<T>): Fact<T> =>
+    value === undefined ? otherwise : read(iommu, field, value, 'given');
   const size = (place: Pointer, field: string, value: Size | undefined, otherwise: Fact<bigint>): Fact<bigint> =>
     value === undefined ? otherwise : read(place, field, parseSize(value) as bigint, 'given');
 
@@ -69,6 +80,11 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
       iommu: given(iommu, 'dirtyTracking', host.iommu?.dirtyTracking),
     },
     iommuAddressWidth: given(iommu, 'addressWidth', host.iommu?.addressWidth),
+    iommuVendor: ofIommu('vendor', host.iommu?.vendor, defaults.noVendor),
+    iommuFirstStage1g: ofIommu('firstStage1g', host.iommu?.firstStage1g, defaults.noFirstStage1g),
+    iommuPasidBits: ofIommu('pasidBits', host.iommu?.pasidBits, defaults.noPasidBits),
+    iommuErratum772415: ofIommu('errata772415', host.iommu?.errata772415, defaults.noErratum772415),
+    hasIommufd: host.iommufd === undefined ? kernel.iommufd : read(parent, 'iommufd', host.iommufd, 'given'),
     maxDirtyBitmapSize: size(type1, 'maxDirtyBitmapSize', host.type1?.maxDirtyBitmapSize, defaults.maxDirtyBitmapSize),
     trackingPageSize: size(type1, 'trackingPageSize', host.type1?.trackingPageSize, pageSize),
     type1EmulatedByIommufd:
@@ -95,6 +111,10 @@ const sideOf = (side: Side) => {
     defaults: {
       pageSize: read(parent, 'pageSize', 4096n, 'default', 'x86'),
       noPageSize: lacking(`${parent}/pageSize`),
+      noVendor: lacking(`${parent}/iommu/vendor`),
+      noFirstStage1g: lacking(`${parent}/iommu/firstStage1g`),
+      noPasidBits: lacking(`${parent}/iommu/pasidBits`),
+      noErratum772415: lacking(`${parent}/iommu/errata772415`),
       maxDirtyBitmapSize: read(`${parent}/type1`, 'maxDirtyBitmapSize', TYPE1_BITMAP_MAX, 'default', 'Linux type1'),
       emulatedByIommufd: read(`${parent}/type1`, 'emulatedByIommufd', false, 'default', 'a host with type1'),
     },
@@ -111,6 +131,7 @@ interface Software {
     readonly version: Fact<Version>;
     readonly hwptDirtyTracking: Truth;
     readonly type1TracksDirtyPages: Truth;
+    readonly iommufd: Truth;
     readonly updateVaddr: Host['updateVaddr'];
     readonly changesProcess: Truth;
   };
@@ -140,6 +161,7 @@ function softwareOf(side: Side, host: HostDescriptor): Software {
       version: kernel,
       hwptDirtyTracking: ability('hwptDirtyTracking'),
       type1TracksDirtyPages: kernel.known ? ability('dirtyPages') : constant(true),
+      iommufd: kernel.known ? ability('iommufd') : constant(true),
       updateVaddr: map(kernel, (each) => kernelAbilities(each).updateVaddr),
       changesProcess: ability('changeProcess'),
     },

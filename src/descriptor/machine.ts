@@ -1,4 +1,10 @@
-import type { Machine, MappingRun, Tracker, Viommu as SimulatedViommu } from '../simulator/index.ts';
+import {
+  type Machine,
+  type MappingRun,
+  RECENT_KERNEL,
+  type Tracker,
+  type Viommu as SimulatedViommu,
+} from '../simulator/index.ts';
 import type { Device } from './device.ts';
 import { choose, constant, type Fact, map, record } from './fact.ts';
 import type { Host } from './host.ts';
@@ -21,10 +27,10 @@ const USER_ADDRESS_SPACE = 1n << 47n;
 
 /** The simulator's machine for a container behind `viommu`, or in system memory where that is `null`. */
 export function readMachine(container: SimulatedContainer, viommu: Viommu | null, host: Host): Fact<StillMachine> {
-  const { domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap } = host.qemu;
+  const { domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap, unmapAll } = host.qemu;
   const { tracker, backend, devices } = container;
   const facts = record({
-    behaviours: record({ domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap }),
+    behaviours: record({ domainUnmap, bitmapGate, iommufdUnmap, regionDelBitmap, unmapAll }),
     viommu: readViommu(viommu),
     tracker,
     backend,
@@ -44,21 +50,26 @@ export function readMachine(container: SimulatedContainer, viommu: Viommu | null
       loggingBits: {
         min: Math.max(...devices.map(({ loggingBits }) => loggingBits.min)),
         max: Math.min(...devices.map(({ loggingBits }) => loggingBits.max)),
+        maxRanges: Math.min(...devices.map(({ loggingBits }) => loggingBits.maxRanges)),
       },
       allocatable: host.memory ?? USER_ADDRESS_SPACE,
+      kernel: { ...RECENT_KERNEL, iommuGroup: hasIommuGroup(devices) },
     },
   }));
 }
 
+/** Whether an IOMMU stands between the devices and the host's memory: a mediated device has none. */
+export const hasIommuGroup = (devices: readonly Device[]): boolean => devices.some(({ type }) => type === 'vfio-pci');
+
 /** Equal for machines that behave alike. */
 export function machineKey({ behaviours, viommu, container }: StillMachine): string {
-  const { backend, tracker, devices, trackingHwpts, pageSize, maxDirtyBitmapSize, loggingBits, allocatable } =
+  const { backend, tracker, devices, trackingHwpts, pageSize, maxDirtyBitmapSize, loggingBits, allocatable, kernel } =
     container;
   const guest =
     viommu.model === 'intel'
       ? `intel ${viommu.addressWidth} ${viommu.scalableMode} ${viommu.firstStage}`
       : `${viommu.model} ${viommu.model === 'smmuv3' ? viommu.accel : ''}`;
-  return `${Object.values(behaviours).join(' ')} ${guest} ${backend} ${tracker} ${devices} ${trackingHwpts} ${pageSize} ${maxDirtyBitmapSize} ${loggingBits?.min} ${loggingBits?.max} ${allocatable}`;
+  return `${Object.values(behaviours).join(' ')} ${guest} ${backend} ${tracker} ${devices} ${trackingHwpts} ${pageSize} ${maxDirtyBitmapSize} ${loggingBits?.min} ${loggingBits?.max} ${loggingBits?.maxRanges} ${allocatable} ${kernel?.iommuGroup}`;
 }
 
 function readViommu(viommu: Viommu | null): Fact<SimulatedViommu> {

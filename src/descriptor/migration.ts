@@ -1,4 +1,6 @@
+import { DOWNTIME_LIMIT_MS } from '../platform/qemu.ts';
 import { type Fact, type Known, read, type Truth } from './fact.ts';
+import { parseSize } from './quantities.ts';
 import type { Descriptor } from './schema.ts';
 
 export type MigrationMode = 'normal' | 'cpr-reboot' | 'cpr-transfer' | 'cpr-exec' | 'snapshot';
@@ -16,6 +18,10 @@ export interface Migration {
   readonly compressesMultifd: Truth;
   readonly sendsSwitchoverStart: Truth;
   readonly usesTls: Truth;
+  /** Bytes a second that the migration gets; `null` where that is not given, or 0, which is no limit to QEMU. */
+  readonly bandwidth: Fact<bigint | null>;
+  /** Milliseconds for which the guest may be stopped at the end. */
+  readonly downtimeLimitMs: Fact<number>;
   /** Whether the guest may do this while migration runs. */
   readonly mayHappen: (event: GuestEvent) => Truth;
 }
@@ -32,6 +38,8 @@ const defaults = {
   multifdCompression: byDefault(PARAMETERS, 'multifdCompression', false),
   sendSwitchoverStart: byDefault(PARAMETERS, 'sendSwitchoverStart', true),
   tls: byDefault(PARAMETERS, 'tls', false),
+  bandwidth: byDefault<bigint | null>(PARAMETERS, 'bandwidth', null),
+  downtimeLimitMs: byDefault(PARAMETERS, 'downtimeLimitMs', DOWNTIME_LIMIT_MS),
   event: read(PLACE, 'guestEvents', true, 'default', 'a guest does as it likes'),
   hotplug: read(PLACE, 'guestEvents', false, 'default', 'hotplug is the operator’s'),
 };
@@ -53,6 +61,14 @@ export function readMigration({ migration = {} }: Descriptor): Migration {
       parameters.sendSwitchoverStart === undefined
         ? defaults.sendSwitchoverStart
         : read(PARAMETERS, 'sendSwitchoverStart', parameters.sendSwitchoverStart, 'given'),
+    bandwidth:
+      parameters.bandwidth === undefined
+        ? defaults.bandwidth
+        : read(PARAMETERS, 'bandwidth', parseSize(parameters.bandwidth) || null, 'given'),
+    downtimeLimitMs:
+      parameters.downtimeLimitMs === undefined
+        ? defaults.downtimeLimitMs
+        : read(PARAMETERS, 'downtimeLimitMs', parameters.downtimeLimitMs, 'given'),
     usesTls: parameters.tls === undefined ? defaults.tls : read(PARAMETERS, 'tls', parameters.tls, 'given'),
     mayHappen: (event) => {
       if (events === undefined) return event === 'hotplug' ? defaults.hotplug : defaults.event;

@@ -1,26 +1,28 @@
-import { type Fact, type Known, lacking, read, type Truth } from './fact.ts';
+import { type Fact, is, type Known, lacking, map, read, type Truth } from './fact.ts';
+import type { Qemu } from './host.ts';
 import { member, type Pointer } from './pointer.ts';
-import type { VmDescriptor } from './schema.ts';
+import { OTHER_DEVICES_MAX, type VmDescriptor } from './schema.ts';
 
 type OtherDeviceDescriptor = NonNullable<VmDescriptor['otherDevices']>[number];
+type Property = string | number | boolean;
 
 /** A device of the VM that is no VFIO device. */
 export interface OtherDevice {
   readonly id: string;
   /** QEMU's name of the model. */
   readonly type: string;
-  /** QEMU's path of the device in messages; only its end where the bus address is not known. */
-  readonly path: string;
-  readonly pointer: Pointer;
-  /** What the device is: its presence, as a fact. */
-  readonly isThere: Known<boolean>;
+  /** QEMU's path of the device in messages, where it is known. */
+  readonly path: string | undefined;
+  /** Whether it is there from the start: a virtual function may come later. */
+  readonly isThere: Truth;
+  /** Who serves its queues: a process, a vDPA device, or else QEMU and the host's kernel. */
+  readonly servedBy: Known<'vhost-user' | 'vhost-vdpa' | 'host'>;
   /** A property of the device as it was given, or its default. */
-  readonly property: <T extends string | number | boolean>(
-    name: string,
-    otherwise: T,
-  ) => Known<string | number | boolean>;
-  /** Whether the backend of the device can do `feature`: never taken for granted. */
-  readonly backend: (feature: string) => Truth;
+  readonly property: (name: string, otherwise: Property) => Known<Property>;
+  /** Whether a property of the device is on. */
+  readonly isOn: (name: string, otherwise: boolean) => Truth;
+  /** Whether the backend of the device can do `feature`; unknown where neither that nor `otherwise` is given. */
+  readonly backend: (feature: string, otherwise?: boolean) => Truth;
   readonly position: number | undefined;
 }
 
@@ -30,9 +32,20 @@ export interface Disk {
   readonly format: Fact<string>;
 }
 
-/** The devices beside the VFIO devices, as listed. */
-export const readOtherDevices = ({ otherDevices }: VmDescriptor): readonly OtherDevice[] =>
-  otherDevices?.map((descriptor, index) => readOtherDevice(descriptor, `/vm/otherDevices/${index}`, index)) ?? NONE;
+/**
+ * The devices beside the VFIO devices, in the order in which the QEMU that does `qemu` realizes them: as listed, but for the
+ * virtual functions of an NVMe controller, which QEMU makes while it realizes the physical one.
+ */
+export function readOtherDevices({ otherDevices }: VmDescriptor, qemu: Qemu): readonly OtherDevice[] {
+  if (otherDevices === undefined) return NONE;
+  const realized: OtherDevice[] = [];
+  for (const [index, descriptor] of otherDevices.entries()) {
+    const device = readOtherDevice(descriptor, `/vm/otherDevices/${index}`, index);
+    if (device.type === 'nvme') realized.push(...virtualFunctionsOf(device, OTHER_DEVICES_MAX - realized.length, qemu));
+    realized.push(device);
+  }
+  return realized;
+}
 
 export const readDisks = ({ disks }: VmDescriptor): readonly Disk[] =>
   disks?.map(({ node, format }, index) => ({
@@ -44,23 +57,69 @@ const NONE: readonly never[] = [];
 
 function readOtherDevice(descriptor: OtherDeviceDescriptor, pointer: Pointer, index: number): OtherDevice {
   const { type, id, path, properties, backend, position } = descriptor;
+  const ofType = read(pointer, 'type', type, 'given');
+  const given = <T>(values: Readonly<Record<string, T>> | undefined, key: string): T | undefined =>
+    values && Object.hasOwn(values, key) ? values[key] : undefined;
+  const property: OtherDevice['property'] = (name, otherwise) => {
+    const place = `${pointer}/properties`;
+    const value = given(properties, name);
+    return value === undefined ? read(place, name, otherwise, 'default', type) : read(place, name, value, 'given');
+  };
   return {
     id: id ?? `${type}#${index}`,
     type,
-    path: path ?? type,
-    pointer,
-    isThere: { known: true, value: true, from: read(pointer, 'type', type, 'given') },
-    property: (name, otherwise) => {
-      const value = properties && Object.hasOwn(properties, name) ? properties[name] : undefined;
-      return value === undefined
-        ? read(`${pointer}/properties`, name, otherwise, 'default', type)
-        : read(`${pointer}/properties`, name, value, 'given');
-    },
-    backend: (feature) => {
-      const value = backend && Object.hasOwn(backend, feature) ? backend[feature] : undefined;
+    path,
+    isThere: { known: true, value: true, from: ofType },
+    servedBy: given(properties, NETDEV) === undefined ? ofModel(ofType) : known(property(NETDEV, ''), kindOf),
+    property,
+    isOn: (name, otherwise) => map(property(name, otherwise), isOn),
+    backend: (feature, otherwise) => {
       const place = `${pointer}/backend`;
-      return value === undefined ? lacking(member(place, feature)) : read(place, feature, value, 'given');
+      const value = given(backend, feature);
+      if (value !== undefined) return read(place, feature, value, 'given');
+      return otherwise === undefined
+        ? lacking(member(place, feature))
+        : read(place, feature, otherwise, 'default', `backends of ${type}`);
     },
     position,
   };
 }
+
+/** Where the kind of a network card's backend stands among its properties. */
+const NETDEV = 'netdev.type';
+
+const known = <A, B>(fact: Known<A>, f: (value: A) => B): Known<B> => ({
+  known: true,
+  value: f(fact.value),
+  from: fact,
+});
+
+const kindOf = (netdev: Property): OtherDevice['servedBy']['value'] =>
+  netdev === 'vhost-user' || netdev === 'vhost-vdpa' ? netdev : 'host';
+
+const ofModel = (type: Known<string>): OtherDevice['servedBy'] =>
+  known(type, (model) => kindOf(/^vhost-(?:user|vdpa)(?=-)/.exec(model)?.[0] ?? ''));
+
+/** A switch as QEMU takes it. */
+const isOn = (value: Property): boolean => value === true || value === 'on' || value === 'yes' || value === 'true';
+
+/** Virtual functions that QEMU's NVMe controller may have. */
+const FUNCTIONS_MAX = 127;
+
+/** At most `room` of them. */
+function virtualFunctionsOf(controller: OtherDevice, room: number, qemu: Qemu): OtherDevice[] {
+  const { value } = controller.property('sriov_max_vfs', 0);
+  const count = Math.min(Number(value) || 0, FUNCTIONS_MAX, room);
+  return Array.from({ length: Math.max(count, 0) }, (_, index) => ({
+    ...controller,
+    path: controller.path && pathOfFunction(controller.path, index + 1),
+    isThere: is(qemu.sriovFunctions, 'at-realize'),
+  }));
+}
+
+/** The path of the function that is `offset` after the one at `path`, such as "0000:00:01.0:00.0/nvme". */
+const pathOfFunction = (path: string, offset: number): string =>
+  path.replace(/(?<slot>[\da-f]{2})\.(?<fn>[0-7])(?=\/[^/]*$)/i, (_, slot: string, fn: string) => {
+    const at = Number.parseInt(slot, 16) * 8 + Number(fn) + offset;
+    return `${(at >> 3).toString(16).padStart(2, '0')}.${at & 7}`;
+  });

@@ -22,19 +22,46 @@ export const valueAt = (document: unknown, pointer: Pointer): unknown =>
     document,
   );
 
-/** A copy of `document` that holds `value` at `pointer`; missing parents become objects, or lists for an index of 0. What is not on the way is shared. */
-export function withValueAt<T>(document: T, pointer: Pointer, value: unknown): T {
-  return replaced(document, tokens(pointer), value) as T;
+/** A value, and the place where it is to stand. */
+export interface Placed {
+  readonly pointer: Pointer;
+  readonly to: unknown;
 }
 
-function replaced(node: unknown, path: readonly string[], value: unknown): unknown {
-  const [key, ...rest] = path;
-  if (key === undefined) return value;
-  if (Array.isArray(node)) {
-    const index = Number(key);
-    return node.map((item: unknown, i) => (i === index ? replaced(item, rest, value) : item));
+/** A copy of `document` that holds `value` at `pointer`; missing parents become objects. What is not on the way is shared. */
+export const withValueAt = <T>(document: T, pointer: Pointer, value: unknown): T =>
+  withValues(document, [{ pointer, to: value }]);
+
+/** The same with several values, none of them inside another. */
+export const withValues = <T>(document: T, values: readonly Placed[]): T =>
+  replaced(
+    document,
+    values.map(({ pointer, to }) => ({ path: tokens(pointer), to })),
+    0,
+  ) as T;
+
+interface OnPath {
+  readonly path: readonly string[];
+  readonly to: unknown;
+}
+
+function replaced(node: unknown, values: readonly OnPath[], depth: number): unknown {
+  const [first] = values;
+  if (first === undefined) return node;
+  if (first.path.length === depth) return first.to;
+  const below = new Map<string, OnPath[]>();
+  for (const value of values) {
+    const key = value.path[depth] as string;
+    const list = below.get(key);
+    if (list) list.push(value);
+    else below.set(key, [value]);
   }
-  if (node === undefined && key === '0') return [replaced(undefined, rest, value)];
-  const parent = (node ?? {}) as Record<string, unknown>;
-  return { ...parent, [key]: replaced(parent[key], rest, value) };
+  const isList = Array.isArray(node) || (node === undefined && first.path[depth] === '0');
+  if (isList) {
+    const items = (node ?? [undefined]) as readonly unknown[];
+    return items.map((item, index) => replaced(item, below.get(String(index)) ?? [], depth + 1));
+  }
+  const parent = (node ?? {}) as Readonly<Record<string, unknown>>;
+  const members = [...below].map(([key, list]) => [key, replaced(parent[key], list, depth + 1)] as const);
+  return { ...parent, ...Object.fromEntries(members) };
 }

@@ -12,6 +12,7 @@ export interface Question {
 }
 
 const truth = [true, false];
+const vhostFeatures = 'QMP: x-query-virtio-status of the device, vhost-dev; or what the backend documents';
 const vfioFeature = 'ioctl VFIO_DEVICE_FEATURE on the device';
 
 /** By JSON Pointer; `*` stands for any one token. */
@@ -20,16 +21,44 @@ const questions: Readonly<Record<string, Question>> = {
     values: [null, { model: 'intel', addressWidth: 48, cachingMode: true }],
     obtain: 'libvirt: the <iommu> element of the domain; QEMU: -device intel-iommu, virtio-iommu-pci or amd-iommu',
   },
-  '/vm/machine': { values: ['q35', 'pc', 'virt'], obtain: 'libvirt: <os><type machine=…>; QEMU: -machine' },
+  '/vm/machine': {
+    // Each board at its newest, and an old machine type.
+    values: ['q35', 'pc', 'virt', 'pc-q35-7.2'],
+    obtain: 'libvirt: <os><type machine=…>; QEMU: -machine',
+  },
   '/vm/viommu/addressWidth': {
     values: INTEL_ADDRESS_WIDTHS,
     obtain: 'QMP: qom-get of the vIOMMU, property aw-bits; libvirt: <driver aw_bits=…> of <iommu>',
   },
-  '/vm/memoryBackends/0/share': {
-    values: truth,
-    obtain: 'libvirt: <memoryBacking><access mode="shared"/>; QEMU: share=on of the memory-backend object, or -machine aux-ram-share=on',
+  '/vm/memoryBackends': {
+    // Of what size they are does not matter here: they count as one.
+    values: [[{ size: 0, share: true }], [{ size: 0, share: false }]],
+    obtain:
+      'libvirt: <memoryBacking><access mode="shared"/>; QEMU: share=on of the memory-backend object, or -machine aux-ram-share=on',
   },
   '/vm/runtime/suspended': { values: truth, obtain: 'QMP: query-status, status "suspended"' },
+  '/vm/runtime/mounted9p': { values: truth, obtain: 'in the guest: findmnt -t 9p' },
+  '/vm/otherDevices/*/backend/log-all': {
+    values: truth,
+    obtain: `${vhostFeatures}, VHOST_F_LOG_ALL of VHOST_USER_GET_FEATURES or VHOST_GET_FEATURES`,
+  },
+  '/vm/otherDevices/*/backend/log-shmfd': {
+    values: truth,
+    obtain: `${vhostFeatures}, VHOST_USER_PROTOCOL_F_LOG_SHMFD of VHOST_USER_GET_PROTOCOL_FEATURES`,
+  },
+  '/vm/otherDevices/*/backend/shared-memory-regions': {
+    values: truth,
+    obtain: `${vhostFeatures}: whether it has VIRTIO Shared Memory Regions`,
+  },
+  '/vm/otherDevices/*/backend/shadow-virtqueue': {
+    values: truth,
+    obtain:
+      'vdpa dev config show: whether a shadow virtqueue knows all features of the device; QEMU prints those it does not',
+  },
+  '/vm/otherDevices/*/backend/device-state': {
+    values: truth,
+    obtain: `${vhostFeatures}, VHOST_USER_PROTOCOL_F_DEVICE_STATE of VHOST_USER_GET_PROTOCOL_FEATURES`,
+  },
   '/*/qemu': { values: qemuReleases, obtain: 'QMP: query-version of the QEMU process; or virsh version on the host' },
   '/*/kernel': { values: kernelReleases, obtain: 'uname -r on the host' },
   '/*/pageSize': { values: ['4KiB', '16KiB', '64KiB'], obtain: 'getconf PAGESIZE on the host' },
@@ -41,6 +70,27 @@ const questions: Readonly<Record<string, Question>> = {
     values: INTEL_ADDRESS_WIDTHS,
     obtain:
       'ioctl VFIO_IOMMU_GET_INFO, the last byte of the last IOVA range; or the mgaw field of /sys/class/iommu/dmar0/intel-iommu/cap',
+  },
+  '/*/iommu/vendor': {
+    values: ['intel', 'amd', 'arm'],
+    obtain: 'ls /sys/class/iommu: dmar… is intel, ivhd… is amd, smmu3… is arm',
+  },
+  '/*/iommu/firstStage1g': {
+    values: truth,
+    obtain: '/sys/class/iommu/dmar0/intel-iommu/cap, bit 56 (FS1GP)',
+  },
+  '/*/iommu/pasidBits': {
+    values: [0, 1, 20],
+    obtain: 'the PSS field of /sys/class/iommu/dmar0/intel-iommu/ecap, plus 1; 0 where it has no PASID',
+  },
+  '/*/iommu/errata772415': {
+    values: truth,
+    obtain: 'ioctl IOMMU_GET_HW_INFO on /dev/iommu, flag ERRATA_772415_SPR17',
+  },
+  '/*/devices/*/ats': {
+    values: truth,
+    obtain:
+      'lspci -vv of the device: an "Address Translation Service" (ATS) capability; with ats=auto QEMU warns where the kernel rules it out',
   },
   '/*/devices/*/protocol': {
     values: ['v2', 'none'],

@@ -1,12 +1,15 @@
 import { type Container, formContainers } from './container.ts';
+import type { Bounds } from './bounds.ts';
+import { type Convergence, readConvergence } from './convergence.ts';
 import { type Device, readDevices } from './device.ts';
-import { choose } from './fact.ts';
+import { choose, type Fact } from './fact.ts';
 import { type Host, readHost, type Side } from './host.ts';
 import { lazy } from './lazy.ts';
 import { type Migration, readMigration } from './migration.ts';
 import { type Disk, type OtherDevice, readDisks, readOtherDevices } from './other-device.ts';
 import type { Descriptor } from './schema.ts';
-import { readSections } from './sections.ts';
+import { type Needs, readVmNeeds } from './needs.ts';
+import { guestMemoryOf, readSections } from './sections.ts';
 import { isX86, readVm, type VirtualMachine } from './vm.ts';
 
 /** A descriptor as the QEMU of one host sees it: every fact read from where it stands, defaulted, derived or unknown. */
@@ -20,6 +23,10 @@ export interface Scenario {
   /** In the order in which QEMU realizes them. */
   readonly devices: readonly Device[];
   readonly containers: readonly Container[];
+  /** What its containers need of the host together; `null` where QEMU takes one of the devices not. */
+  readonly needs: () => Fact<Bounds<Needs> | null>;
+  /** Whether a migration converges, as far as devices go; `null` where that is no question. */
+  readonly convergence: () => Fact<Convergence | null>;
 }
 
 /** Reads `descriptor` for the host on `side`; a destination that is not given is like the source. */
@@ -29,14 +36,18 @@ export function resolve(descriptor: Descriptor, side: Side): Scenario {
   const vm = readVm(descriptor, host.qemuVersion);
   const devices = readDevices(host, vm);
   const sections = lazy(() => choose(host.pageSize, (page) => readSections(descriptor, host.qemuVersion, page)));
+  const migration = readMigration(descriptor);
+  const containers = formContainers(devices, host, vm, sections);
   return {
     side,
     host,
     vm,
-    migration: readMigration(descriptor),
+    migration,
     disks: readDisks(descriptor.vm),
-    others: readOtherDevices(descriptor.vm),
+    others: readOtherDevices(descriptor.vm, host.qemu),
     devices,
-    containers: formContainers(devices, host, vm, sections),
+    containers,
+    needs: () => readVmNeeds(containers),
+    convergence: () => readConvergence(containers, migration, guestMemoryOf(descriptor.vm)),
   };
 }

@@ -18,6 +18,9 @@ export const hexAddress = z
 /** VFIO devices that a VM may have, and that a host may list. */
 export const DEVICES_MAX = 256;
 
+/** Devices beside those that a VM may have. */
+export const OTHER_DEVICES_MAX = 1024;
+
 export const name = z.string().min(1).max(256);
 const version = z
   .union([z.string().min(1).max(128), z.int().min(PACKED_MIN).max(PACKED_MAX)])
@@ -91,7 +94,8 @@ const vfioDevice = z
     pciBars: z
       .array(z.strictObject({ gpa: hexAddress, size }))
       .max(64)
-      .optional(),
+      .optional()
+      .describe('Memory BARs as the guest placed them, which VFIO maps too. Default: none are counted.'),
   })
   .meta({ id: 'VfioDevice', description: 'A VFIO device of the VM, in the order of QEMU’s command line.' });
 
@@ -113,7 +117,13 @@ export const vm = z
       .max(256)
       .optional(),
     hotplugged: z
-      .array(z.strictObject({ model: z.enum(['dimm', 'virtio-mem']), size, blockSize: size.optional() }))
+      .array(
+        z.strictObject({
+          model: z.enum(['dimm', 'virtio-mem']),
+          size: size.describe('Of a virtio-mem: what is plugged of it.'),
+          blockSize: size.optional().describe('Of a virtio-mem: what it is plugged in. Default: 2MiB.'),
+        }),
+      )
       .max(256)
       .optional(),
     cpu: z
@@ -139,14 +149,30 @@ export const vm = z
             .optional()
             .describe('QEMU’s path of the device in messages, such as "0000:00:01.0/virtio-crypto".'),
           position,
-          properties: z.record(name, property).optional(),
-          backend: z.record(name, z.boolean()).optional(),
+          properties: z
+            .record(name, property)
+            .optional()
+            .describe('As on QEMU’s command line; with "netdev.type", "fsdev.path" and the like of what they name.'),
+          backend: z
+            .record(name, z.boolean())
+            .optional()
+            .describe(
+              'What the backend of the device can do. Of vhost: log-all (VHOST_F_LOG_ALL), log-shmfd ' +
+                '(VHOST_USER_PROTOCOL_F_LOG_SHMFD), device-state (of virtiofs), shared-memory-regions (whether it has ' +
+                'any), shadow-virtqueue (whether one knows all features of the vDPA device). Of a TPM: state-blob. ' +
+                'Default: unknown for vhost-user and vDPA; any other is taken to be able.',
+            ),
         }),
       )
-      .max(1024)
+      .max(OTHER_DEVICES_MAX)
       .optional(),
     disks: z
-      .array(z.strictObject({ node: name, format: name }))
+      .array(
+        z.strictObject({
+          node: name.describe('QEMU’s name of the block node.'),
+          format: name.describe('The block driver; vvfat stands for a directory that the guest may write to.'),
+        }),
+      )
       .max(1024)
       .optional(),
     runtime: z
@@ -234,8 +260,14 @@ const migration = z
         multifdCompression: name.optional(),
         sendSwitchoverStart: z.boolean().optional(),
         tls: z.boolean().optional(),
-        downtimeLimitMs: z.int().min(0).optional(),
-        bandwidth: size.optional(),
+        downtimeLimitMs: z
+          .int()
+          .min(0)
+          .optional()
+          .describe('Milliseconds that the guest may be stopped for. Default: 300.'),
+        bandwidth: size
+          .optional()
+          .describe('Bytes a second that the migration gets. Unknown, or 0: convergence is not judged.'),
       })
       .optional(),
     guestEvents: z

@@ -1,29 +1,39 @@
-import { type Machine, react, stateIn, type TrackingStartStep } from '../simulator/index.ts';
-import { choose, type Fact, map, record } from './fact.ts';
-import type { Host } from './host.ts';
-import { readMachine, type SimulatedContainer } from './machine.ts';
-import type { Sections } from './sections.ts';
-import type { Viommu } from './vm.ts';
+import type { LoggingRange, TrackingStartStep } from '../simulator/index.ts';
+import { type Bounds, boundsOver } from './bounds.ts';
+import { type Fact, map } from './fact.ts';
+import type { MigrationRuns } from './migration-run.ts';
+import { oncePer } from './remembered.ts';
 
-/** What comes of it when a migration starts dirty tracking on a container whose devices see system memory. */
-export function readTrackingStart(
-  container: SimulatedContainer,
-  viommu: Viommu | null,
-  host: Host,
-  sections: () => Fact<Sections>,
-): Fact<TrackingStartStep> {
-  const { loggingRanges, trackingStartFailure } = host.qemu;
-  const facts = record({
-    still: readMachine(container, viommu, host),
-    tracks: record({ loggingRanges, trackingStartFailure }),
-  });
-  return choose(facts, ({ still, tracks }) =>
-    map(sections(), ({ sections: mapped }) => {
-      const behaviours = { ...still.behaviours, ...tracks };
-      const machine: Machine = { ...still, behaviours, tracking: 'off', mappings: [], sections: mapped };
-      const [step] = react(stateIn(machine, 'identity'), { type: 'tracking-start', by: 'migration' });
-      if (step?.kind !== 'tracking-start') throw new Error('tracking starts with a step of its own');
-      return step;
-    }),
-  );
+/** What comes of it when a migration starts dirty tracking on a container. */
+export interface TrackingStart extends Bounds<{ readonly kernelBytes: bigint }> {
+  /** What each device is told to log; absent where that depends on the guest. */
+  readonly ranges?: readonly LoggingRange[];
+  /** Why it fails, whatever the guest does. */
+  readonly failure?: TrackingStartStep['failure'];
+  /** Why it fails with some guest that there may be; the same as `failure` where it fails with any. */
+  readonly possibleFailure?: TrackingStartStep['failure'];
 }
+
+/** What comes of it when a migration starts dirty tracking; `null` where QEMU takes no such device. */
+export const readTrackingStart = (runs: Fact<MigrationRuns>): Fact<TrackingStart | null> => map(runs, startOf);
+
+const startOf = oncePer(({ runs }: MigrationRuns): TrackingStart | null => {
+  const [first] = runs;
+  if (!first) return null;
+  const possibleFailure = runs.find(({ start }) => start.failure)?.start.failure;
+  const failure = runs.every(({ start }) => start.failure) ? possibleFailure : undefined;
+  const { ranges } = first.start;
+  return {
+    ...boundsOver(
+      ['kernelBytes'],
+      runs.map(({ guest, start: { kernelBytes } }) => ({ guest, figures: { kernelBytes } })),
+    ),
+    ...(runs.every(({ start }) => areSame(start.ranges, ranges)) && { ranges }),
+    ...(failure && { failure }),
+    ...(possibleFailure && { possibleFailure }),
+  };
+});
+
+const areSame = (some: readonly LoggingRange[], others: readonly LoggingRange[]): boolean =>
+  some.length === others.length &&
+  some.every(({ iova, size }, i) => iova === others[i]?.iova && size === others[i]?.size);

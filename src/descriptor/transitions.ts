@@ -2,17 +2,19 @@ import {
   type Domain,
   figuresOf,
   type Machine,
+  seesMemory,
   type Strategy,
   switchDomain,
   type UnmapFigures,
 } from '../simulator/index.ts';
-import { bounds } from './bounds.ts';
+import { type Bounds, bounds, type MappingLimits } from './bounds.ts';
 import type { Device } from './device.ts';
-import { choose, constant, type Fact, map } from './fact.ts';
+import { choose, type Fact, map } from './fact.ts';
 import type { Host } from './host.ts';
 import { machineKey, readMachine, readMappings, type SimulatedContainer, type StillMachine } from './machine.ts';
+import { Remembered } from './remembered.ts';
 import type { VfioDescriptor } from './schema.ts';
-import type { Sections } from './sections.ts';
+import { NO_SECTIONS, type Sections } from './sections.ts';
 import type { Viommu } from './vm.ts';
 
 /** What it costs when the guest moves the container's device `from` one domain `to` another. */
@@ -22,13 +24,8 @@ export interface Transition {
   readonly cost: Fact<TransitionCost>;
 }
 
-export interface TransitionCost {
+export interface TransitionCost extends Bounds<UnmapFigures> {
   readonly strategy: Strategy;
-  /** Exact, or the upper bounds where `atLeast` holds the lower ones. */
-  readonly figures: UnmapFigures;
-  readonly atLeast?: UnmapFigures;
-  /** What each bound was reached with. */
-  readonly assumptions: readonly string[];
 }
 
 /** The switches that unmap anything. */
@@ -40,8 +37,6 @@ const SWITCHES: readonly { readonly from: Domain; readonly to: Domain }[] = [
   { from: 'blocking', to: 'identity' },
 ];
 
-const NO_SECTIONS: Fact<Sections> = constant({ sections: [], assumptions: [], key: () => '' });
-
 /** Every switch away from the domain the guest is in; from each of them where that is not known. */
 export function transitionsOf(
   { descriptor }: Device,
@@ -49,48 +44,45 @@ export function transitionsOf(
   viommu: Viommu,
   host: Host,
   sections: () => Fact<Sections>,
+  guestMemory: bigint,
 ): Transition[] {
   const { guestDomain, mappings } = descriptor;
   const still = readMachine(container, viommu, host);
+  const limits = { dmaEntryLimit: host.dmaEntryLimit, guestMemory };
   return SWITCHES.filter(({ from }) => guestDomain === undefined || from === guestDomain).map(({ from, to }) => ({
     from,
     to,
     cost: choose(still, (machine) =>
-      map(from === 'identity' ? sections() : NO_SECTIONS, (mapped) =>
-        costOf(machine, mapped, from === 'dma' ? mappings : undefined, host.dmaEntryLimit, from, to),
+      map(leavesMemory(machine, from, to) ? sections() : NO_SECTIONS, (mapped) =>
+        costOf(machine, mapped, from === 'dma' ? mappings : undefined, limits, from, to),
       ),
     ),
   }));
 }
 
-/** Costs by everything they rest on: the same few for a whole fleet. */
-const known = new Map<string, TransitionCost>();
-const KNOWN_MAX = 1024;
+/** Whether sections of memory are taken away: virtio-iommu shows an endpoint memory between one domain and the next. */
+const leavesMemory = (machine: StillMachine, from: Domain, to: Domain): boolean =>
+  (from === 'identity' || (machine.viommu.model === 'virtio' && to === 'blocking')) &&
+  !seesMemory(machine, 'dma', true);
 
-/** Those that rest on the mappings of one descriptor, which is judged again and again while facts are missing. */
-const knownOf = new WeakMap<object, Map<string, TransitionCost>>();
+const remembered = new Remembered<TransitionCost>();
 
 function costOf(
   still: StillMachine,
   { sections, key: sectionsKey, assumptions }: Sections,
   mappings: VfioDescriptor['mappings'],
-  dmaEntryLimit: number,
+  limits: MappingLimits,
   from: Domain,
   to: Domain,
 ): TransitionCost {
-  const costs = mappings ? (knownOf.get(mappings) ?? new Map<string, TransitionCost>()) : known;
-  if (mappings) knownOf.set(mappings, costs);
-  const key = `${machineKey(still)} ${dmaEntryLimit} ${from} ${to} ${sectionsKey()}`;
-  const before = costs.get(key);
-  if (before) return before;
-  const machine: Machine = { ...still, tracking: 'migration', mappings: [], sections };
-  const cost = mappings
-    ? exactCost({ ...machine, mappings: readMappings(mappings) }, from, to)
-    : boundedCost(machine, from, to, dmaEntryLimit);
-  if (costs.size >= KNOWN_MAX) costs.clear();
-  const assumed = { ...cost, assumptions: [...assumptions, ...cost.assumptions] };
-  costs.set(key, assumed);
-  return assumed;
+  const key = `${machineKey(still)} ${limits.dmaEntryLimit} ${limits.guestMemory} ${from} ${to} ${sectionsKey()}`;
+  return remembered.of(mappings, key, () => {
+    const machine: Machine = { ...still, tracking: 'migration', mappings: [], sections };
+    const cost = mappings
+      ? exactCost({ ...machine, mappings: readMappings(mappings) }, from, to)
+      : boundedCost(machine, from, to, limits);
+    return { ...cost, assumptions: [...assumptions, ...cost.assumptions] };
+  });
 }
 
 function exactCost(machine: Machine, from: Domain, to: Domain): TransitionCost {
@@ -98,12 +90,9 @@ function exactCost(machine: Machine, from: Domain, to: Domain): TransitionCost {
   return { strategy: trace.strategy, figures: figuresOf(trace), assumptions: [] };
 }
 
-function boundedCost(machine: Machine, from: Domain, to: Domain, dmaEntryLimit: number): TransitionCost {
+function boundedCost(machine: Machine, from: Domain, to: Domain, limits: MappingLimits): TransitionCost {
   const trace = switchDomain(machine, from, to);
   const figures = figuresOf(trace);
-  const bounded =
-    from === 'dma'
-      ? bounds(machine, from, to, figures, { dmaEntryLimit, guestMemory: 0n })
-      : { figures, assumptions: [] };
+  const bounded = from === 'dma' ? bounds(machine, from, to, figures, limits) : { figures, assumptions: [] };
   return { strategy: trace.strategy, ...bounded };
 }

@@ -1,4 +1,4 @@
-import { defaultAddressWidth, parseMachineType } from '../platform/machine.ts';
+import { defaultAddressWidth, type MachineType, parseMachineType } from '../platform/machine.ts';
 import type { Version } from '../platform/version.ts';
 import { choose, type Fact, type Known, lacking, map, read, type Truth } from './fact.ts';
 import type { Pointer } from './pointer.ts';
@@ -12,6 +12,7 @@ export interface VirtualMachine {
   /** What its QEMU gave as reasons in `query-migrate`; `undefined` where it was not asked. */
   readonly blockedReasons: readonly string[] | undefined;
   readonly onlyMigratable: Truth;
+  readonly board: Fact<MachineType['board'] | 'other'>;
   readonly accel: Fact<'kvm' | 'tcg'>;
   readonly kernelIrqchip: Fact<'on' | 'split' | 'off' | 'default'>;
   /** Boot RAM, QEMU's `ram_size`. */
@@ -84,6 +85,10 @@ export function readVm({ vm, closed = true, state }: Descriptor, qemu: Fact<Vers
     isRunning: state === 'running',
     blockedReasons: vm.runtime?.blockedReasons,
     onlyMigratable: given('/vm', 'onlyMigratable', vm.onlyMigratable, defaults.onlyMigratable),
+    board:
+      vm.machine === undefined
+        ? defaults.openMachine
+        : read('/vm', 'machine', parseMachineType(vm.machine)?.board ?? 'other', 'given'),
     accel: given('/vm', 'accel', vm.accel, defaults.accel),
     kernelIrqchip: given('/vm', 'kernelIrqchip', vm.kernelIrqchip, defaults.kernelIrqchip),
     memory: read('/vm', 'memory', parseSize(vm.memory) as bigint, 'given'),
@@ -133,7 +138,8 @@ const defaults = {
   cpu: defaultCpu,
   confidential: byDefault<'none' | 'sev' | 'sev-es' | 'sev-snp' | 'tdx'>('/vm', 'confidential', 'none', 'QEMU'),
   defaultBusBypassIommu: byDefault('/vm', 'defaultBusBypassIommu', false, 'machine type'),
-  openMemory: lacking('/vm/memoryBackends/0/share'),
+  openMachine: lacking('/vm/machine'),
+  openMemory: lacking('/vm/memoryBackends'),
   openSuspension: lacking('/vm/runtime/suspended'),
   mounted9p: byDefault('/vm/runtime', 'mounted9p', false, 'a VM that is planned'),
   openMount: lacking('/vm/runtime/mounted9p'),

@@ -1,15 +1,14 @@
+import type { Container } from '../descriptor/container.ts';
+import type { Fact } from '../descriptor/fact.ts';
 import { isNewerThanKnown } from '../descriptor/host.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import { NEWEST_QEMU, OLDEST_QEMU } from '../platform/qemu.ts';
 import { isAtLeast } from '../platform/version.ts';
 
 /** What was taken for true without being given, in sentences. */
-export function assumptionsOf({ host, containers }: Scenario): string[] {
-  const assumptions = containers.flatMap(({ devices, transitions }) =>
-    transitions.flatMap(({ from, to, cost }) =>
-      cost.known ? cost.value.assumptions.map((each) => `${devices[0]?.id}, ${from} to ${to}: ${each}`) : [],
-    ),
-  );
+export function assumptionsOf(scenario: Scenario): string[] {
+  const { host, containers } = scenario;
+  const assumptions = [...new Set([...containers.flatMap(ofContainer), ...ofVm(scenario)])];
   if (host.qemuVersion.known && !isAtLeast(host.qemuVersion.value, OLDEST_QEMU)) {
     assumptions.push(
       `${host.pointer}/qemu is older than ${OLDEST_QEMU}, the first that was studied: nothing is taken for known of it`,
@@ -26,4 +25,23 @@ export function assumptionsOf({ host, containers }: Scenario): string[] {
     );
   }
   return assumptions;
+}
+
+function ofContainer({ devices, runs, trackingStart, sync, transitions }: Container): string[] {
+  const about = (what: string, cost: Fact<{ readonly assumptions: readonly string[] } | null>): string[] =>
+    cost.known && cost.value ? cost.value.assumptions.map((each) => `${devices[0]?.id}, ${what}: ${each}`) : [];
+  return [
+    ...(runs.known ? runs.value.assumptions : []),
+    ...about('tracking start', trackingStart),
+    ...about('dirty sync', sync),
+    ...transitions.flatMap(({ from, to, cost }) => about(`${from} to ${to}`, cost)),
+  ];
+}
+
+function ofVm({ needs, convergence }: Scenario): string[] {
+  const [needed, converging] = [needs(), convergence()];
+  return [
+    ...(needed.known && needed.value ? needed.value.assumptions : []),
+    ...(converging.known && converging.value ? converging.value.assumptions : []),
+  ];
 }

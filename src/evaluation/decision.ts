@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { origins } from '../descriptor/fact.ts';
 import { guestEvents } from '../descriptor/migration.ts';
+import { phases } from '../rules/finding.ts';
 import { effects, layers } from '../rules/rule.ts';
 import { changes } from '../rules/change.ts';
 import { efforts } from './changes.ts';
@@ -33,6 +34,7 @@ const finding = z
     outcome: z.enum(['fires', 'unknown', 'contradicted', 'clear']),
     effect,
     trigger: trigger.optional(),
+    phase: z.enum(phases).describe('When it comes to pass.'),
     layer,
     host: z.enum(['source', 'destination']),
     device: z.string().optional(),
@@ -85,6 +87,61 @@ const transition = z
   })
   .meta({ id: 'Transition', description: 'What it costs when the guest switches domain while dirty tracking is on.' });
 
+const kernelBytes = amount.describe('Bytes of kernel memory that type1 takes for its bitmaps.');
+
+const trackingStart = z
+  .strictObject({
+    ok: z.union([z.boolean(), z.literal('unknown')]).describe('"unknown": that is up to the guest.'),
+    kernelBytes,
+    loggingRanges: z
+      .array(z.strictObject({ iova: hex, size: hex }))
+      .optional()
+      .describe('What each device is told to log; absent where that is up to the guest.'),
+    error: z.strictObject({ errno: z.string(), refusedBy: z.enum(['qemu', 'kernel']) }).optional(),
+    atLeast: z.strictObject({ kernelBytes }).optional(),
+  })
+  .meta({ id: 'TrackingStart', description: 'What comes of it when a migration starts dirty tracking.' });
+
+const dirtyBytesPerPass = amount.describe(
+  'Bytes found dirty on every pass. Type1 calls all that is mapped dirty; a device or an IOMMU what was written, rounded up to what one page table entry maps, which may be 2 MiB or 1 GiB.',
+);
+
+const pass = {
+  queries: amount.describe('Ranges asked for: sections of memory, or what the guest maps behind a vIOMMU.'),
+  ioctls: amount.describe('One a range from type1; one a range from each device or IOMMU page table that tracks.'),
+  bitmapBytes: amount,
+  largestBitmapBytes: amount,
+  dirtyBytesPerPass,
+};
+
+const sync = z
+  .strictObject({ ...pass, atLeast: z.strictObject(pass).optional() })
+  .meta({ id: 'Sync', description: 'What one pass over the dirty bitmaps costs.' });
+
+const convergence = z
+  .strictObject({
+    dirtyBytesPerPass: amount.describe('Bytes of guest memory; what several containers map counts once.'),
+    downtimeFloorMs: amount.optional().describe('The guest stands still at least so long, at the bandwidth given.'),
+    converges: z
+      .union([z.boolean(), z.literal('unknown')])
+      .describe('false: what is left to send never fits into the downtime limit.'),
+    atLeast: z.strictObject({ dirtyBytesPerPass: amount }).optional(),
+  })
+  .meta({ id: 'Convergence', description: 'Whether a migration comes to an end, as far as its devices go.' });
+
+const needs = {
+  memlockBytes: amount.optional().describe('Bytes that RLIMIT_MEMLOCK must allow QEMU to lock for VFIO.'),
+  dmaEntries: amount.optional().describe('DMA entries of the fullest type1 container.'),
+};
+
+const limits = z
+  .strictObject({
+    dirtyBitmapBytes: amount.describe('Bytes of the largest dirty bitmap that type1 takes, inclusive.'),
+    dmaEntries: amount.describe('DMA entries that a type1 container takes.'),
+    memlockBytes: amount.optional().describe('RLIMIT_MEMLOCK of QEMU; absent: unlimited, or not given.'),
+  })
+  .meta({ id: 'Limits', description: 'What the source allows.' });
+
 const container = z
   .strictObject({
     id: z.string(),
@@ -93,9 +150,15 @@ const container = z
     devices: z.array(z.string()),
     tracker: z.enum(['device', 'iommu', 'type1', 'none', 'unknown']),
     limitBytes: amount.nullable().optional().describe('Bytes that one dirty bitmap may cover; null: no limit.'),
+    trackingStart: trackingStart.optional(),
+    sync: sync.optional(),
     transitions: z.array(transition),
   })
-  .meta({ id: 'Container' });
+  .meta({
+    id: 'Container',
+    description:
+      'Devices that share DMA mappings. A figure that rests on what is not known of the guest is an upper bound, beside which `atLeast` holds the lower one; one that rests on a missing fact is left out.',
+  });
 
 const remedy = z
   .strictObject({
@@ -112,7 +175,12 @@ const remedy = z
     effort: z.enum(efforts).describe('Of the change that takes most; from least to most.'),
     verdict: z.enum(verdicts).describe('Once all of the changes are made.'),
   })
-  .meta({ id: 'Remedy', description: 'Changes that, made together and judged again, have a better verdict.' });
+  .meta({
+    id: 'Remedy',
+    description:
+      'Changes that, made together and judged again, have a better verdict. Once anything of the VM is another, its ' +
+      '`blockedReasons` no longer count, nor that it runs once it, or a device of it, must start anew.',
+  });
 
 export const decision = z
   .strictObject({
@@ -134,6 +202,10 @@ export const decision = z
       }),
     ),
     containers: z.array(container),
+    convergence: convergence.optional(),
+    ...needs,
+    atLeast: z.strictObject(needs).optional(),
+    limits,
     assumptions: z.array(z.string()),
     scope: z.strictObject({ notChecked: z.array(z.string()) }),
     remedies: z.array(remedy).optional().describe('Least effort first; left out unless asked for.'),

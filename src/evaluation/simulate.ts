@@ -1,12 +1,10 @@
 import { check, deviceId, type Fault } from '../descriptor/check.ts';
 import type { Container } from '../descriptor/container.ts';
-import { choose, constant, type Fact, map, record } from '../descriptor/fact.ts';
-import { readMachine, readMappings } from '../descriptor/machine.ts';
+import { constant, type Fact, map, record } from '../descriptor/fact.ts';
+import { hasIommuGroup, readMachine, readMappings } from '../descriptor/machine.ts';
 import { hex, parseSize } from '../descriptor/quantities.ts';
 import { questionAt } from '../descriptor/questions.ts';
 import { resolve, type Scenario } from '../descriptor/scenario.ts';
-import type { Descriptor } from '../descriptor/schema.ts';
-import { readSections } from '../descriptor/sections.ts';
 import type { EventDescriptor, SimulationRequest } from '../descriptor/simulation.ts';
 import { kernelAbilities } from '../platform/kernel.ts';
 import {
@@ -38,7 +36,7 @@ export function simulateRequest(request: SimulationRequest): Simulated {
   const wrong = [...check(descriptor), ...checkEvents(request)];
   if (wrong.length > 0) return { faults: wrong };
   const scenario = resolve(descriptor, 'source');
-  const opened = scenario.containers.map((container) => open(descriptor, scenario, container));
+  const opened = scenario.containers.map((container) => open(scenario, container));
   const lacks = [...new Set(opened.flatMap(({ start }) => (start.known ? [] : start.lacks)))];
   if (lacks.length > 0) return { faults: lacks.map(lackFault) };
   const running = opened.flatMap(({ container, start }) =>
@@ -137,8 +135,8 @@ interface Opened {
 }
 
 /** The container as the simulation finds it: tracking off, its devices where the guest attached them. */
-function open(descriptor: Descriptor, { host, vm }: Scenario, container: Container): Opened {
-  const { unmapAll, loggingRanges, trackingStartFailure, protocol } = host.qemu;
+function open({ host, vm }: Scenario, container: Container): Opened {
+  const { loggingRanges, trackingStartFailure, protocol } = host.qemu;
   const [device] = container.devices;
   const viommu = container.addressSpace === 'memory' ? null : vm.viommu;
   const guestDomain = device?.descriptor.guestDomain;
@@ -150,8 +148,8 @@ function open(descriptor: Descriptor, { host, vm }: Scenario, container: Contain
         : { known: false, lacks: [`${device?.pointer}/guestDomain`] };
   const facts = record({
     still: readMachine(container, viommu, host),
-    tracks: record({ unmapAll, loggingRanges, trackingStartFailure, protocol }),
-    mapped: choose(host.pageSize, (page) => readSections(descriptor, host.qemuVersion, page)),
+    tracks: record({ loggingRanges, trackingStartFailure, protocol }),
+    mapped: container.sections,
     domain,
   });
   const start = map(facts, ({ still, tracks, mapped, domain: from }) => {
@@ -164,7 +162,7 @@ function open(descriptor: Descriptor, { host, vm }: Scenario, container: Contain
         ...(abilities && {
           kernel: {
             abilities,
-            iommuGroup: container.devices.some(({ type }) => type !== 'mdev'),
+            iommuGroup: hasIommuGroup(container.devices),
             iovaRanges: [],
             dmaEntryLimit: BigInt(host.dmaEntryLimit),
             ...(host.memlockLimit !== null && { memlockLimit: host.memlockLimit }),
@@ -277,6 +275,7 @@ function outcome({ container, state, steps }: Running): Trace['containers'][numb
       queries: Number(figures.queries),
       queryBitmapBytes: Number(figures.queryBitmapBytes),
       dirtyBytes: Number(figures.dirtyBytes),
+      dirtyBytesAtMost: Number(figures.dirtyBytesAtMost),
       leftMappedBytes: Number(figures.leftMappedBytes),
       dirtyBytesLost: Number(figures.dirtyBytesLost),
       trackingKernelBytes: Number(figures.trackingKernelBytes),

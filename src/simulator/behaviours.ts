@@ -56,6 +56,8 @@ export const behaviourValues = {
   atsProperty: ['absent', 'present'],
   /** Which VFIO devices intel-iommu takes with first-stage translation, and what it calls that. */
   firstStageDevices: ['absent', 'refused-flts', 'iommufd-flts', 'iommufd-fsts'],
+  /** How intel-iommu is told of PASIDs: by a switch, or by their width. */
+  pasidProperty: ['switch', 'width'],
   /** Whether intel-iommu's PASID width is held against the host IOMMU's. */
   hostPasidCheck: ['none', 'bits'],
   /** Whether intel-iommu takes PASIDs together with a device IOTLB. */
@@ -70,8 +72,12 @@ export const behaviourValues = {
   amdAssignment: ['none', 'dma-remap'],
   /** When amd-iommu itself can be migrated. */
   amdMigration: ['never', 'with-pci-id'],
+  /** Whether arm-smmuv3 has the property `accel`, by which it takes VFIO devices. */
+  smmuAccel: ['absent', 'present'],
   /** Whether virtio-iommu has the property `aw-bits`. */
   virtioAddressWidth: ['absent', 'present'],
+  /** When QEMU makes the virtual functions of an emulated device. */
+  sriovFunctions: ['on-enable', 'at-realize'],
   /** Whether an emulated NVMe controller can be migrated at all. */
   nvmeMigration: ['never', 'by-feature'],
   /** Whether tpm-crb moves data in chunks, which older machine types do not have. */

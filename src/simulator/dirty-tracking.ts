@@ -1,13 +1,15 @@
 import { replay } from './address-space.ts';
+import { mappingsOf } from './container/host.ts';
 import { ENABLE_TRACKING, setDirtyTracking } from './container/iommufd.ts';
 import { dirtyPages, dirtyPagesFlag } from './container/type1.ts';
 import { bitmapBytes, TYPE1_BITMAP_MAX } from './dirty-bitmap.ts';
 import { type Errno, errors } from './errno.ts';
 import { type LoggingRange, type LoggingRanges, loggingRanges } from './logging-ranges.ts';
-import { type MappingRun, totalBytes } from './mapping-runs.ts';
+import { lastByte, type MappingRun, type MappingRuns, runBytes, totalBytes } from './mapping-runs.ts';
+import type { IovaRange } from './power-of-two.ts';
 import type { State } from './state.ts';
 import type { Container } from './container/unmap.ts';
-import { ADDRESS_SPACE } from './uint64.ts';
+import { ADDRESS_SPACE, larger, smaller } from './uint64.ts';
 import type { QueryStep, Step, TrackingStartStep } from './steps.ts';
 import { notifiersOf } from './viommu/sections.ts';
 
@@ -66,7 +68,7 @@ function start(state: State): TrackingStartStep {
 
 /**
  * Why a device is not started to log `ranges`: one reaches the end of the address space, two overlap, or they are together
- * too long or too short for the device. What a driver has too few ranges for it merges.
+ * too long or too short for the device, which joins those that it has too few of its own for.
  *
  * Models `vfio_ioctl_device_feature_logging_start` (drivers/vfio/vfio_main.c) and `mlx5vf_create_tracker`
  * (drivers/vfio/pci/mlx5/cmd.c), Linux 6.1 to 7.1.
@@ -77,16 +79,35 @@ function refusedRanges(ranges: readonly LoggingRange[], { loggingBits }: Contain
   if (sorted.some(({ iova }, i) => sorted.slice(0, i).some((before) => before.iova + before.size > iova)))
     return 'EINVAL';
   if (!loggingBits) return undefined;
-  const length = ranges.reduce((sum, { size }) => sum + size, 0n);
+  const { min, max, maxRanges = sorted.length } = loggingBits;
+  const length = joined(sorted, maxRanges).reduce((sum, { size }) => sum + size, 0n);
   const bits = (length - 1n).toString(2).length;
-  return bits < loggingBits.min || bits > loggingBits.max ? 'EOPNOTSUPP' : undefined;
+  return bits < min || bits > max ? 'EOPNOTSUPP' : undefined;
+}
+
+/** `ranges`, ascending, of which the nearest two are joined, gap and all, until `most` are left. Models `vfio_combine_iova_ranges`. */
+function joined(ranges: readonly IovaRange[], most: number): readonly IovaRange[] {
+  if (ranges.length <= most) return ranges;
+  const gaps = ranges
+    .slice(1)
+    .map(({ iova }, i) => iova - (ranges[i] as IovaRange).iova - (ranges[i] as IovaRange).size);
+  const least = gaps.reduce(smaller);
+  const at = gaps.indexOf(least);
+  const [first, second] = ranges.slice(at) as [IovaRange, IovaRange];
+  const both = { iova: first.iova, size: first.size + least + second.size };
+  return joined([...ranges.slice(0, at), both, ...ranges.slice(at + 2)], most);
 }
 
 /** The ranges are the hulls of all sections that VFIO is told of, the vIOMMU's included. */
 function rangesToLog({ machine, view, sections }: State, pageSize: bigint): LoggingRanges {
   const listened =
     view === 'memory'
-      ? sections.map((section) => ({ ...section, regionOffset: section.gpa, kind: 'ram' as const }))
+      ? sections.map(({ foreign = false, vfioPci = false, ...section }) => ({
+          ...section,
+          regionOffset: section.gpa,
+          kind: 'ram' as const,
+          vfioPci: vfioPci && !foreign,
+        }))
       : notifiersOf(machine.viommu).map(({ start: gpa, end }) => ({
           gpa,
           size: end - gpa + 1n,
@@ -112,7 +133,8 @@ export function* stopTracking(state: State): Generator<Step> {
 /**
  * One pass: a query for every section of system memory, or for every mapping behind a vIOMMU, whose IOVA tree is emptied
  * and filled again on the way. From 10.0 on nothing is asked, and nothing marked, where nobody tracks. Read-only sections
- * are passed over since 11.0, BARs always: they are not migrated.
+ * are passed over since 11.0, BARs always: they are not migrated. So are mappings that a guest makes read-only, but a
+ * guest's mappings are all taken to be writable here.
  *
  * Models `vfio_listener_log_sync`, `vfio_sync_dirty_bitmap`, `vfio_iommu_map_dirty_notify` (hw/vfio/listener.c, QEMU 10.2
  * and 11.0).
@@ -125,7 +147,8 @@ export function* syncDirtyPages(state: State): Generator<Step> {
   if (view === 'memory') {
     if (!asked) return;
     for (const { gpa, size, readOnly, vfioPci = false } of sections) {
-      if (!vfioPci && (!readOnly || logged !== 'three-writable')) yield* query(state, { iova: gpa, size, count: 1n });
+      if (vfioPci || (readOnly && logged === 'three-writable')) continue;
+      yield* query(state, { iova: gpa, size, count: 1n, gpa });
     }
     return;
   }
@@ -139,29 +162,39 @@ const queriesOf = ({ tracker, devices, trackingHwpts }: State['machine']['contai
   tracker === 'device' ? devices : tracker === 'iommu' ? trackingHwpts : tracker === 'type1' ? 1 : 0;
 
 /** Models `vfio_container_query_dirty_bitmap`: one bitmap, shared by all that are asked. */
-function* query(state: State, { iova, size, count }: MappingRun): Generator<QueryStep> {
+function* query(state: State, run: MappingRun): Generator<QueryStep> {
   const { machine, host, tracking } = state;
   const { container } = machine;
-  const step = { kind: 'query', iova, size, count } as const;
+  const { size } = run;
+  const step = { kind: 'query', ...run } as const;
   const reaches = tracking === 'migration' ? 'migration' : 'printed';
   if (container.tracker === 'none') {
-    yield { ...step, bitmapBytes: 0n, ioctls: 0, dirtyBytes: size * count };
+    yield { ...step, bitmapBytes: 0n, ioctls: 0, dirtyBytes: runBytes(run), dirtyBytesAtMost: runBytes(run) };
     return;
   }
   const bytes = bitmapBytes(size, container.pageSize);
   if (bytes === 0n || (container.allocatable !== null && bytes > container.allocatable)) {
     const failure = { result: -12, errno: 'ENOMEM', refusedBy: 'allocator' } as const;
-    yield { ...step, bitmapBytes: 0n, ioctls: 0, dirtyBytes: 0n, failure, reaches };
+    yield { ...step, bitmapBytes: 0n, ioctls: 0, dirtyBytes: 0n, dirtyBytesAtMost: 0n, failure, reaches };
     return;
   }
   const asked = { ...step, bitmapBytes: bytes, ioctls: queriesOf(container) };
   if (container.tracker !== 'type1' || host.backend !== 'legacy') {
-    yield { ...asked, dirtyBytes: 0n };
+    yield { ...asked, dirtyBytes: 0n, dirtyBytesAtMost: mappedBytes(mappingsOf(host), run) };
     return;
   }
-  const { errno, dirtyBytes } = readType1(host.type1, { iova, size, count }, bytes);
+  const { errno, dirtyBytes } = readType1(host.type1, run, bytes);
+  const dirtyBytesAtMost = host.type1.setup.iommuGroup || errno ? dirtyBytes : mappedBytes(host.type1.mappings, run);
   const failure = errno && ({ result: -errors[errno].number, errno, refusedBy: 'kernel' } as const);
-  yield { ...asked, dirtyBytes, ...(failure && { failure, reaches }) };
+  yield { ...asked, dirtyBytes, dirtyBytesAtMost, ...(failure && { failure, reaches }) };
+}
+
+/** Bytes of `run` that the host maps, which are all that a device can write. */
+function mappedBytes(mappings: MappingRuns, run: MappingRun): bigint {
+  const end = lastByte(run);
+  return mappings
+    .overlapping(run.iova, end)
+    .reduce((sum, found) => sum + smaller(lastByte(found), end) - larger(found.iova, run.iova) + 1n, 0n);
 }
 
 /** Reads `run` in as few calls as one bitmap allows: back-to-back ranges give what their sum gives. */

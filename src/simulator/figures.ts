@@ -30,8 +30,9 @@ export interface Figures extends UnmapFigures {
   readonly mapFailures: bigint;
   readonly queries: bigint;
   readonly queryBitmapBytes: bigint;
-  /** Bytes that the sync passes found dirty. */
+  /** Bytes that the sync passes found dirty, for certain and at most. */
   readonly dirtyBytes: bigint;
+  readonly dirtyBytesAtMost: bigint;
   /** Ioctls of any kind, tracking and queries included. */
   readonly allIoctls: bigint;
   /** Bytes of the largest bitmap that was allocated for an unmap or a query: QEMU never holds two. */
@@ -74,6 +75,7 @@ export function figuresOf({
     queries: sum(queries, ({ count }) => count),
     queryBitmapBytes: sum(queries, ({ count, bitmapBytes }) => count * bitmapBytes),
     dirtyBytes: sum(queries, ({ dirtyBytes }) => dirtyBytes),
+    dirtyBytesAtMost: sum(queries, ({ dirtyBytesAtMost }) => dirtyBytesAtMost),
     allIoctls:
       ioctls +
       mapCalls +

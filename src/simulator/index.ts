@@ -18,7 +18,7 @@ export type {
   VirtioIommu,
 } from './machine.ts';
 export { react, type Simulation, type SimulatedMachine, simulate } from './simulate.ts';
-export { leftMapped, type State, stateIn } from './state.ts';
+export { leftMapped, seesMemory, type State, stateIn } from './state.ts';
 export type {
   QueryStep,
   RefusedStep,
@@ -79,7 +79,7 @@ export { INTERRUPT_WINDOW, intelNotifiers, notifiersOf } from './viommu/sections
 export { isOnePiece, unmapDomain as unmapVirtioDomain } from './viommu/virtio.ts';
 
 // Containers: QEMU's layer, then the kernel's two.
-export type { HostKernel } from './container/host.ts';
+export { type HostContainer, type HostKernel, lockedBytes, mappingsOf, RECENT_KERNEL } from './container/host.ts';
 export type { MapStep } from './container/map-step.ts';
 export {
   type Container,
@@ -122,4 +122,4 @@ export { bitmapBytes, bitmapPages, coverableBytes, TYPE1_BITMAP_MAX } from './di
 export { type Errno, errors } from './errno.ts';
 export { firstOverlap, lastByte, type MappingRun, MappingRuns, totalBytes, totalMappings } from './mapping-runs.ts';
 export { alignedPowerOfTwo, type IovaRange, powerOfTwoPieces } from './power-of-two.ts';
-export { ADDRESS_MAX, ADDRESS_SPACE, larger, lowestBit, smaller, wrap } from './uint64.ts';
+export { ADDRESS_MAX, ADDRESS_SPACE, highestBit, larger, lowestBit, smaller, wrap } from './uint64.ts';

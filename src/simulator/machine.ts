@@ -17,7 +17,22 @@ export interface MemorySection {
    * without dma-buf) QEMU goes on. `false` by default.
    */
   readonly vfioPci?: boolean;
+  /** Whether the device of that BAR is in another container, which alone may log it by itself. `false` by default. */
+  readonly foreign?: boolean;
+  /**
+   * Bytes of a block of virtio-mem, a power of two that divides `gpa` and `size`: VFIO maps each plugged block by itself,
+   * and unmaps and queries them together. Absent for what is mapped whole.
+   */
+  readonly blockSize?: bigint;
 }
+
+/** The mappings that VFIO makes of a section. */
+export const mappingsOfSection = ({ gpa, size, blockSize = size }: MemorySection): MappingRun => ({
+  iova: gpa,
+  size: blockSize,
+  count: size / blockSize,
+  gpa,
+});
 
 /** The intel-iommu in front of a device. */
 export interface IntelIommu {

@@ -1,6 +1,6 @@
-import { type HostContainer, mappingsOf, openHost } from './container/host.ts';
+import { adopt, type HostContainer, mappingsOf, openHost } from './container/host.ts';
 import type { Tracking } from './container/unmap.ts';
-import type { Domain, Machine, MemorySection, Viommu } from './machine.ts';
+import { type Domain, type Machine, type MemorySection, mappingsOfSection, type Viommu } from './machine.ts';
 import { lastByte, MappingRuns, type MappingRun } from './mapping-runs.ts';
 import { type GuestTable, guestTable } from './viommu/guest-table.ts';
 import { announce, mappingOf, type Notifier } from './viommu/notifier.ts';
@@ -46,9 +46,10 @@ export function stateIn(machine: Machine, domain: Domain): State {
     started: tracking !== 'off',
     host,
   };
-  for (const run of currentMappings(state)) mappingsOf(host).add(run);
   if (host.backend === 'legacy') host.type1.tracking = tracking !== 'off';
   else for (const hwpt of host.ioas.hwpts) hwpt.tracking = tracking !== 'off';
+  if (inMemory) for (const section of sections) adopt(host, mappingsOfSection(section), section.vfioPci);
+  else for (const run of currentMappings(state)) adopt(host, run);
   return state;
 }
 
@@ -65,7 +66,7 @@ export const tableOf = (
   model === 'virtio' ? { ...guestTable(), leaves: new MappingRuns(mappings) } : guestTable(mappings, tables);
 
 /** Whether a device in `domain` is put on system memory instead of behind the vIOMMU. */
-export function seesMemory({ viommu }: Machine, domain: Domain, translation: boolean): boolean {
+export function seesMemory({ viommu }: Pick<Machine, 'viommu'>, domain: Domain, translation: boolean): boolean {
   switch (viommu.model) {
     case 'none':
     case 'smmuv3':
@@ -80,7 +81,7 @@ export function seesMemory({ viommu }: Machine, domain: Domain, translation: boo
 
 /** What VFIO should have mapped as the guest stands, ascending. */
 function currentMappings(state: State): readonly MappingRun[] {
-  if (state.view === 'memory') return state.sections.map(({ gpa, size }) => ({ iova: gpa, size, count: 1n, gpa }));
+  if (state.view === 'memory') return state.sections.map(mappingsOfSection);
   if (state.domain !== 'dma') return [];
   if (state.machine.viommu.model === 'virtio') return [...state.table.leaves].flatMap((run) => [...pieces(run)]);
   const notifiers: readonly Notifier[] = notifiersOf(state.machine.viommu).toReversed();

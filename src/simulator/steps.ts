@@ -42,8 +42,15 @@ export interface QueryStep {
   readonly bitmapBytes: bigint;
   /** Ioctls of each. */
   readonly ioctls: number;
-  /** Bytes that are found dirty, over all; what a device or an IOMMU would find is not modelled and counts as 0. */
+  /** Guest physical address of the first, where it is known. */
+  readonly gpa?: bigint;
+  /** Bytes that are found dirty for certain, over all. */
   readonly dirtyBytes: bigint;
+  /**
+   * Bytes that may be found dirty: more than for certain where a device, an IOMMU or an mdev's driver knows what was
+   * written, which is not simulated.
+   */
+  readonly dirtyBytesAtMost: bigint;
   readonly failure?: { readonly result: number; readonly errno: Errno; readonly refusedBy: 'kernel' | 'allocator' };
   /** A migration fails of a query that fails. */
   readonly reaches?: 'migration' | 'printed';

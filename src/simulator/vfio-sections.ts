@@ -22,9 +22,11 @@ const VGA_MEMORY = { gpa: 0xfd00_0000n, size: 16n * MIB };
 export interface VfioSection extends ListenerSection {
   readonly kind: 'ram';
   /** The memory region: boot RAM, the machine's ROMs, std VGA's video memory, or a memory device. */
-  readonly region: 'ram' | 'pc.rom' | 'pc.bios' | 'vga.vram' | 'dimm';
+  readonly region: 'ram' | 'pc.rom' | 'pc.bios' | 'vga.vram' | 'dimm' | 'virtio-mem';
   /** Where it lies in QEMU's RAM address space, in bytes; `undefined` for what is not boot RAM, placed as it is created. */
   readonly ramAddress: bigint | undefined;
+  /** Bytes that VFIO maps at once, of virtio-mem. */
+  readonly blockSize?: bigint;
 }
 
 /** Sections by ascending address, disjoint, and what had to be assumed to know them. */
@@ -46,11 +48,13 @@ export interface PcFirmware {
   readonly optionRomEnd?: bigint;
 }
 
-/** A plugged DIMM, in bytes. */
+/** A plugged DIMM, or what is plugged of a virtio-mem, in bytes. */
 export interface Dimm {
   readonly size: bigint;
   /** What its backend is aligned to: 2 MiB by default, else the huge page size, a power of two. */
   readonly alignment?: bigint;
+  /** Of a virtio-mem: the size of its blocks, a power of two that divides `size`. It is aligned to them. */
+  readonly blockSize?: bigint;
 }
 
 /**
@@ -130,11 +134,13 @@ const optionRomEnd = (firmware: PcFirmware): bigint =>
 function plugged({ deviceMemory }: RamLayout, dimms: readonly Dimm[]): VfioSection[] {
   let next = deviceMemory?.base ?? 0n;
   const end = deviceMemory ? deviceMemory.base + deviceMemory.size : 0n;
-  return dimms.map(({ size, alignment = 2n * MIB }) => {
+  return dimms.map(({ size, blockSize, alignment = blockSize ?? 2n * MIB }) => {
     const gpa = (next + alignment - 1n) & -alignment;
     next = gpa + size;
     if (next > end) throw new RangeError('the DIMMs do not fit into device memory');
-    return ownRegion('dimm', gpa, size);
+    return blockSize === undefined
+      ? ownRegion('dimm', gpa, size)
+      : { ...ownRegion('virtio-mem', gpa, size), blockSize };
   });
 }
 
@@ -147,7 +153,7 @@ function rom(region: 'pc.rom' | 'pc.bios', gpa: bigint, size: bigint, regionOffs
   return { gpa, size, regionOffset, kind: 'ram', readOnly: true, region, ramAddress: undefined };
 }
 
-function ownRegion(region: 'vga.vram' | 'dimm', gpa: bigint, size: bigint): VfioSection {
+function ownRegion(region: 'vga.vram' | 'dimm' | 'virtio-mem', gpa: bigint, size: bigint): VfioSection {
   return { gpa, size, regionOffset: 0n, kind: 'ram', readOnly: false, region, ramAddress: undefined };
 }
 

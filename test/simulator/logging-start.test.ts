@@ -25,11 +25,12 @@ const machine: Machine = {
 };
 
 const intel: Machine['viommu'] = { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false };
-const bits = (min: number, max: number): Machine => ({
+const bits = (min: number, max: number, maxRanges?: number): Machine => ({
   ...machine,
-  container: { ...machine.container, loggingBits: { min, max } },
+  container: { ...machine.container, loggingBits: { min, max, ...(maxRanges !== undefined && { maxRanges }) } },
 });
 const bar = { gpa: 8n * GIB, size: GIB, readOnly: false, vfioPci: true };
+const highBar = { ...bar, gpa: 64n * GIB };
 
 describe('devices are asked to log', () => {
   it.each<[string, Machine, object]>([
@@ -42,6 +43,32 @@ describe('devices are asked to log', () => {
     ],
     ['no less than the device can log', bits(34, 42), { ioctls: 2 }],
     ['one bit short', bits(35, 42), { failure: { errno: 'EOPNOTSUPP' } }],
+    ['as many ranges as the device has', bits(12, 34, 2), { ioctls: 2 }],
+    [
+      'one range too few: the gap of 2 GiB is logged too',
+      bits(12, 34, 1),
+      { ranges: [{ size: 2n * GIB }, { size: 14n * GIB }], failure: { errno: 'EOPNOTSUPP' } },
+    ],
+    [
+      'a BAR above is a range of its own',
+      { ...machine, sections: [...machine.sections, highBar] },
+      { ranges: [{ class: 'below-4g' }, { size: 14n * GIB }, { class: 'pci-above-4g', iova: 64n * GIB, size: GIB }] },
+    ],
+    [
+      'a BAR of a device in another container widens the range of RAM',
+      { ...machine, sections: [...machine.sections, { ...highBar, foreign: true }] },
+      { ranges: [{ class: 'below-4g' }, { class: 'above-4g', size: 61n * GIB }] },
+    ],
+    [
+      'three ranges into two: the nearer ones are joined',
+      { ...bits(12, 35, 2), sections: [...machine.sections, highBar] },
+      { ioctls: 2 },
+    ],
+    [
+      'three ranges into one',
+      { ...bits(12, 36, 1), sections: [...machine.sections, highBar] },
+      { failure: { errno: 'EOPNOTSUPP' } },
+    ],
     [
       'behind intel-iommu the upper range reaches 2^64',
       { ...machine, viommu: intel },

@@ -1,10 +1,10 @@
 import type { Errno } from '../errno.ts';
-import type { MappingRun, MappingRuns } from '../mapping-runs.ts';
+import { type MappingRun, type MappingRuns, totalBytes } from '../mapping-runs.ts';
 import type { IovaRange } from '../power-of-two.ts';
 import { ADDRESS_MAX, ADDRESS_SPACE } from '../uint64.ts';
 import { allocHwpt, hwptFlag, type Ioas, ioasMap, ioasMapFlag, ioasUnmap, openIoas } from './iommufd.ts';
 import type { KernelAbilities } from './kernel-abilities.ts';
-import { mapDma, mapFlag, openType1, type Type1Container, type UnmapDma, unmapDma } from './type1.ts';
+import { adoptMappings, mapDma, mapFlag, openType1, type Type1Container, type UnmapDma, unmapDma } from './type1.ts';
 import type { Container } from './unmap.ts';
 
 /** What the host kernel brings to a container. */
@@ -23,7 +23,7 @@ export interface HostKernel {
 }
 
 /** Linux 7.1, an IOMMU, and room for anything. */
-const RECENT: HostKernel = {
+export const RECENT_KERNEL: HostKernel = {
   abilities: {
     wrapErrno: 'EOVERFLOW',
     lastPage: true,
@@ -43,7 +43,13 @@ export type HostContainer =
   | { readonly backend: 'iommufd'; readonly ioas: Ioas };
 
 /** An empty container. */
-export function openHost({ backend, pageSize, tracker, trackingHwpts, kernel = RECENT }: Container): HostContainer {
+export function openHost({
+  backend,
+  pageSize,
+  tracker,
+  trackingHwpts,
+  kernel = RECENT_KERNEL,
+}: Container): HostContainer {
   const { abilities, iovaRanges } = kernel;
   if (backend === 'iommufd') {
     const ioas = openIoas({
@@ -67,6 +73,29 @@ export function openHost({ backend, pageSize, tracker, trackingHwpts, kernel = R
 export const mappingsOf = (host: HostContainer): MappingRuns =>
   host.backend === 'legacy' ? host.type1.mappings : host.ioas.areas;
 
+/**
+ * Takes `run` over as mapped, whatever the limits: {@link adoptMappings}. A device's memory is never mapped on an iommufd
+ * with a page table, which cannot pin it.
+ */
+export function adopt(host: HostContainer, run: MappingRun, isDeviceMemory = false): void {
+  if (host.backend === 'legacy') adoptMappings(host.type1, run, isDeviceMemory);
+  else if (!isDeviceMemory || host.ioas.hwpts.length === 0) host.ioas.areas.add(run);
+}
+
+/**
+ * Bytes that count against RLIMIT_MEMLOCK: what is pinned for an IOMMU, mapping by mapping. Without one nothing is until
+ * a mediated device's driver pins what it uses, which is `atMost` all that is mapped.
+ */
+export function lockedBytes(host: HostContainer): { readonly now: bigint; readonly atMost: bigint } {
+  if (host.backend === 'legacy') {
+    const { mappings, deviceMemory, lockedBytes: now } = host.type1;
+    return { now, atMost: totalBytes(mappings) - totalBytes(deviceMemory) };
+  }
+  const { areas, hwpts } = host.ioas;
+  const atMost = totalBytes(areas);
+  return { now: hwpts.length > 0 ? atMost : 0n, atMost };
+}
+
 /** How a mapping may be used, and whether it is of device memory, which an iommufd without dma-buf cannot pin. */
 export interface MapAttributes {
   readonly readOnly: boolean;
@@ -80,7 +109,8 @@ export function mapOnHost(
   { readOnly, deviceMemory }: MapAttributes,
 ): { made: bigint; errno: Errno | null } {
   if (host.backend === 'legacy') {
-    return mapDma(host.type1, { ...run, flags: readOnly ? mapFlag.read : mapFlag.read | mapFlag.write });
+    const flags = readOnly ? mapFlag.read : mapFlag.read | mapFlag.write;
+    return mapDma(host.type1, { ...run, flags, ...(deviceMemory && { memory: 'device' }) });
   }
   const { size, ...rest } = run;
   const writeable = readOnly ? 0 : ioasMapFlag.writeable;

@@ -9,7 +9,7 @@
  */
 import { TYPE1_BITMAP_MAX, TYPE1_MAPPING_PAGES_MAX } from '../dirty-bitmap.ts';
 import type { Errno } from '../errno.ts';
-import { lastByte, MappingRuns, type MappingRun, totalBytes } from '../mapping-runs.ts';
+import { lastByte, MappingRuns, type MappingRun, runBytes, totalBytes } from '../mapping-runs.ts';
 import type { IovaRange } from '../power-of-two.ts';
 import { ADDRESS_MAX, ADDRESS_SPACE, larger, lowestBit, roundUp, smaller } from '../uint64.ts';
 import type { KernelAbilities } from './kernel-abilities.ts';
@@ -56,6 +56,8 @@ export interface Type1Container {
   readonly mappings: MappingRuns;
   /** Mappings whose virtual address UNMAP_DMA took away. They stay mapped. */
   readonly withoutVaddr: MappingRuns;
+  /** Mappings of other devices' memory, which are not pinned. */
+  readonly deviceMemory: MappingRuns;
   /** Pages that drivers of emulated groups pinned. */
   readonly pinned: MappingRuns;
   /** Pages that the bitmaps hold as dirty. Kept only where that is not simply every mapped page. */
@@ -76,6 +78,7 @@ export const openType1 = (setup: Type1Setup): Type1Container => ({
   setup,
   mappings: new MappingRuns(),
   withoutVaddr: new MappingRuns(),
+  deviceMemory: new MappingRuns(),
   pinned: new MappingRuns(),
   dirty: new MappingRuns(),
   tracking: false,
@@ -96,8 +99,8 @@ export interface MapDma {
   readonly vaddr?: bigint;
   /** Bits of {@link mapFlag}; read and write by default. */
   readonly flags?: number;
-  /** What the caller's memory allows; writable by default. Looked at only where it is pinned, for an IOMMU. */
-  readonly memory?: 'writable' | 'read-only' | 'absent';
+  /** What the caller's memory allows; writable by default. Looked at only for an IOMMU, which pins all but a device's. */
+  readonly memory?: 'writable' | 'read-only' | 'device' | 'absent';
 }
 
 /**
@@ -125,25 +128,36 @@ export function mapDma(container: Type1Container, request: MapDma): { errno: Err
   if (protection === 0) return { errno: returnVaddr(container, iova, size), made: 0n };
 
   const unreadable = memory === 'absent' || (memory === 'read-only' && (flags & mapFlag.write) !== 0);
+  const isPinned = setup.iommuGroup && memory !== 'device';
   const untrackable = size / setup.pageSize > TYPE1_MAPPING_PAGES_MAX;
   const bytes = trackingBytes(size, setup.pageSize);
   const { made, errno } = mapUntilRefused(count, [
     [beforeWrap(iova, size), setup.kernel.wrapErrno],
     [beforeOverlap(container.mappings, iova, size, count), 'EEXIST'],
-    [container.entriesLeft, 'ENOSPC'],
+    [larger(container.entriesLeft, 0n), 'ENOSPC'],
     [insideRanges(setup.iovaRanges, iova, size, count), 'EINVAL'],
     [setup.iommuGroup && unreadable ? 0n : count, 'EFAULT'],
-    [setup.iommuGroup ? room(container.memlockLimit, container.lockedBytes, size, count) : count, 'ENOMEM'],
+    [isPinned ? room(container.memlockLimit, container.lockedBytes, size, count) : count, 'ENOMEM'],
     [container.tracking && untrackable ? 0n : count, 'EINVAL'],
     [container.tracking ? room(setup.kernelMemory, container.bitmapBytes, bytes, count) : count, 'ENOMEM'],
   ]);
   if (made > 0n) {
-    container.mappings.add({ iova, size, count: made, ...(gpa !== undefined && { gpa }) });
-    container.entriesLeft -= made;
-    if (setup.iommuGroup) container.lockedBytes += size * made;
-    if (container.tracking) container.bitmapBytes += bytes * made;
+    adoptMappings(container, { iova, size, count: made, ...(gpa !== undefined && { gpa }) }, memory === 'device');
   }
   return { errno, made };
+}
+
+/**
+ * Takes `run` over as mapped, as in a container that is found in the middle of its life: whatever the limits, to which only
+ * what is mapped from then on is held. A device's memory is not counted as locked (`vfio_pin_pages_remote`).
+ */
+export function adoptMappings(container: Type1Container, run: MappingRun, isDeviceMemory = false): void {
+  const { setup } = container;
+  container.mappings.add(run);
+  container.entriesLeft -= run.count;
+  if (isDeviceMemory) container.deviceMemory.add(run);
+  else if (setup.iommuGroup) container.lockedBytes += runBytes(run);
+  if (container.tracking) container.bitmapBytes += trackingBytes(run.size, setup.pageSize) * run.count;
 }
 
 /** MAP_DMA with VADDR: gives a mapping its virtual address back. */
@@ -268,10 +282,11 @@ const cuts = (mappings: MappingRuns, first: bigint, last: bigint): boolean =>
 
 /** Takes `run` out of every record of the container. */
 function forget(container: Type1Container, run: MappingRun): void {
-  const { setup, mappings, withoutVaddr, pinned, dirty } = container;
+  const { setup, mappings, withoutVaddr, deviceMemory, pinned, dirty } = container;
   for (const record of [mappings, withoutVaddr, pinned, dirty]) record.take(run.iova, lastByte(run));
+  const notLocked = totalBytes(deviceMemory.take(run.iova, lastByte(run)));
   container.entriesLeft += run.count;
-  if (setup.iommuGroup) container.lockedBytes -= run.size * run.count;
+  if (setup.iommuGroup) container.lockedBytes -= runBytes(run) - notLocked;
   if (container.tracking) container.bitmapBytes -= trackingBytes(run.size, setup.pageSize) * run.count;
 }
 

@@ -23,8 +23,11 @@ export interface Container {
   readonly maxDirtyBitmapSize: bigint;
   /** Bytes of the largest allocation that the host grants QEMU, inclusive; `null` when none is refused. */
   readonly allocatable: bigint | null;
-  /** What every device of the container can log: bits of the ranges' lengths together, rounded up to a power of two, both inclusive. */
-  readonly loggingBits?: { readonly min: number; readonly max: number };
+  /**
+   * What every device of the container can log: bits of the ranges' lengths together, rounded up to a power of two, both
+   * inclusive, and how many ranges (any number by default).
+   */
+  readonly loggingBits?: { readonly min: number; readonly max: number; readonly maxRanges?: number };
   /** The kernel's side of it; by default a recent kernel, an IOMMU, and no limit on what can be mapped. */
   readonly kernel?: HostKernel;
 }
