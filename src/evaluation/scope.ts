@@ -1,16 +1,17 @@
 import type { Device } from '../descriptor/device.ts';
 import { isKnownToBe } from '../descriptor/fact.ts';
-import type { Host } from '../descriptor/host.ts';
+import type { OtherDevice } from '../descriptor/other-device.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { Viommu } from '../descriptor/vm.ts';
+import { isMigratableModel } from '../platform/device-model.ts';
+import { rules } from '../rules/index.ts';
 
 /** What no rule looks at, whatever the descriptor. */
 const ALWAYS = [
   'CPU model compatibility',
   'storage',
   'network',
-  'devices other than VFIO',
   'convergence',
   'guest unmaps, resets and memory hotplug while migration runs',
   'dirty pages that a domain switch loses (dirtyBytesLost): shown, not judged',
@@ -19,47 +20,47 @@ const ALWAYS = [
 /** What no rule looked at, so that `allowed` does not promise more than was judged. */
 export function outOfScope(
   { vm, migration = {} }: Descriptor,
-  { devices, containers, vm: machine, host }: Scenario,
+  { devices, others: otherDevices, vm: machine }: Scenario,
 ): string[] {
-  const { mode, capabilities, parameters } = migration;
-  const others = devices.filter(({ type }) => type !== 'vfio-pci' && type !== 'mdev').map(({ id, type }) => `device ${id} (${type})`);
-  const model = machine.viommu?.model;
-  const isTranslated = containers.some(({ addressSpace }) => addressSpace !== 'memory');
-  const isOther = isTranslated && model?.known && model.value !== 'intel' && model.value !== 'amd';
+  const { mode, capabilities = [] } = migration;
+  const others = devices
+    .filter(({ type }) => type !== 'vfio-pci' && type !== 'mdev')
+    .map(({ id, type }) => `device ${id} (${type})`);
   return [
     ...ALWAYS,
     ...others,
-    ...backendNotes(devices, host),
     ...viommuNotes(devices, machine.viommu),
     ...(mode && mode !== 'normal' ? [`migration mode ${mode}: the blockers are those of mode normal`] : []),
-    ...(capabilities || parameters ? ['capabilities and parameters of the migration'] : []),
-    ...(vm.confidential && vm.confidential !== 'none' ? [`confidential computing (${vm.confidential})`] : []),
-    ...(vm.runtime ? ['what the running VM was seen to do'] : []),
-    ...(isOther ? [`what ${model.value} vIOMMUs unmap when the guest switches domain`] : []),
+    ...capabilities.filter((name) => !JUDGED_CAPABILITIES.has(name)).map((name) => `migration capability ${name}`),
+    ...(vm.confidential === 'tdx' ? ['confidential computing (tdx)'] : []),
+    ...otherDeviceNotes(otherDevices),
   ];
 }
 
-/** Backends that QEMU would not start with. */
-function backendNotes(devices: readonly Device[], { qemu }: Host): string[] {
-  if (!isKnownToBe(qemu.iommufdUnmap, 'absent')) return [];
-  const using = devices.filter(({ backend }) => isKnownToBe(backend, 'iommufd'));
-  return using.map(({ id }) => `device ${id}: this QEMU has no iommufd backend`);
+/** Capabilities that rules read. */
+const JUDGED_CAPABILITIES: ReadonlySet<string> = new Set([
+  'background-snapshot',
+  'mapped-ram',
+  'multifd',
+  'postcopy-ram',
+  'return-path',
+  'switchover-ack',
+  'x-colo',
+]);
+
+/** Device models of which nobody looked whether anything is against their migration, each once. */
+function otherDeviceNotes(others: readonly OtherDevice[]): string[] {
+  const types = new Set(others.map(({ type }) => type));
+  const unknown = [...types].filter(
+    (type) => !isMigratableModel(type) && !rules.some(({ isAbout }) => isAbout?.(type)),
+  );
+  return unknown.map((type) => `devices of model ${type}`);
 }
 
 /** What QEMU demands of a vIOMMU that no rule asks for. */
-function viommuNotes(devices: readonly Device[], viommu: Viommu | null): string[] {
-  if (!viommu || !devices.some(({ behindViommu }) => isKnownToBe(behindViommu, true))) return [];
-  const [isAmd, isSmmu] = [isKnownToBe(viommu.model, 'amd'), isKnownToBe(viommu.model, 'smmuv3')];
-  return [
-    ...(isAmd ? ['whether this amd-iommu takes VFIO devices and can itself be migrated'] : []),
-    ...(isSmmu ? ['whether this arm-smmuv3 takes VFIO devices'] : []),
-    ...(isKnownToBe(viommu.firstStage, true)
-      ? ['whether this QEMU takes VFIO devices with first-stage translation']
-      : []),
-    ...(isKnownToBe(viommu.model, 'intel') &&
-    isKnownToBe(viommu.cachingMode, false) &&
-    devices.some(({ type }) => type === 'mdev')
-      ? ['an mdev without caching mode, which QEMU gives up on once the guest turns translation on']
-      : []),
-  ];
-}
+const viommuNotes = (devices: readonly Device[], viommu: Viommu | null): string[] =>
+  viommu && isKnownToBe(viommu.model, 'smmuv3') && isKnownToBe(viommu.accel, true)
+    ? devices
+        .filter(({ type, behindViommu }) => type === 'mdev' && isKnownToBe(behindViommu, true))
+        .map(({ id }) => `device ${id}: an mdev behind an accelerated arm-smmuv3`)
+    : [];

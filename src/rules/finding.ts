@@ -37,7 +37,13 @@ export interface Finding {
 }
 
 /** When QEMU, or nobody, says it. */
-export function phaseOf({ effect, rule }: { readonly effect: Effect; readonly rule: Pick<RuleDescription, 'fails'> }): Phase {
+export function phaseOf({
+  effect,
+  rule,
+}: {
+  readonly effect: Effect;
+  readonly rule: Pick<RuleDescription, 'fails'>;
+}): Phase {
   switch (effect) {
     case 'start-failure':
     case 'warning':

@@ -6,14 +6,18 @@ import { cpuHvPassthrough } from './cpu-hv-passthrough.ts';
 import { cpuInvtsc } from './cpu-invtsc.ts';
 import { deviceUnmigratable } from './device-unmigratable.ts';
 import { dumpInProgress } from './dump-in-progress.ts';
+import { hostDmaEntries } from './host-dma-entries.ts';
+import { hostMemlock } from './host-memlock.ts';
 import { imageFormat } from './image-format.ts';
 import { ivshmemPeer } from './ivshmem-peer.ts';
 import { memoryPoisoned } from './memory-poisoned.ts';
 import { migrationCpr } from './migration-cpr.ts';
 import { migrationMappedRam } from './migration-mapped-ram.ts';
 import { migrationState } from './migration-state.ts';
+import { nvdimmUnarmed } from './nvdimm-unarmed.ts';
 import { nvmeFeatures } from './nvme-features.ts';
 import { nvmeNamespaces } from './nvme-namespaces.ts';
+import { qemuPropertyAbsent } from './qemu-property-absent.ts';
 import { remoteProxy } from './remote-proxy.ts';
 import type { ContainerRule, DeviceRule, DiskRule, LogRule, OtherRule, Rule, VmRule } from './rule.ts';
 import { runtimeBlockedReason } from './runtime-blocked-reason.ts';
@@ -22,7 +26,11 @@ import { tpmCrbChunks } from './tpm-crb-chunks.ts';
 import { tpmEmulator } from './tpm-emulator.ts';
 import { vdpaShadowVirtqueue } from './vdpa-shadow-virtqueue.ts';
 import { vfioApCcw } from './vfio-ap-ccw.ts';
+import { vfioAts } from './vfio-ats.ts';
+import { vfioAtsAbsent } from './vfio-ats-absent.ts';
+import { vfioAtsMasked } from './vfio-ats-masked.ts';
 import { vfioBackgroundSnapshot } from './vfio-background-snapshot.ts';
+import { vfioConvergence } from './vfio-convergence.ts';
 import { vfioCpr } from './vfio-cpr.ts';
 import { vfioCprIommufd } from './vfio-cpr-iommufd.ts';
 import { vfioCprMdev } from './vfio-cpr-mdev.ts';
@@ -31,12 +39,17 @@ import { vfioCprReboot } from './vfio-cpr-reboot.ts';
 import { vfioDeviceState } from './vfio-device-state.ts';
 import { vfioDirtySync } from './vfio-dirty-sync.ts';
 import { vfioDirtyTracking } from './vfio-dirty-tracking.ts';
+import { vfioGroupAddressSpaces } from './vfio-group-address-spaces.ts';
 import { vfioHotplug } from './vfio-hotplug.ts';
+import { vfioIommufdAbsent } from './vfio-iommufd-absent.ts';
+import { vfioIommufdKernel } from './vfio-iommufd-kernel.ts';
+import { vfioLoggingRanges } from './vfio-logging-ranges.ts';
 import { vfioMigrationDisabled } from './vfio-migration-disabled.ts';
 import { vfioMigrationInit } from './vfio-migration-init.ts';
 import { vfioMultifd } from './vfio-multifd.ts';
 import { vfioNoMigrationSupport } from './vfio-no-migration-support.ts';
 import { vfioP2p } from './vfio-p2p.ts';
+import { vfioPasidCapability } from './vfio-pasid-capability.ts';
 import { vfioPostcopy } from './vfio-postcopy.ts';
 import { vfioProtocolV1 } from './vfio-protocol-v1.ts';
 import { vfioRamLimit } from './vfio-ram-limit.ts';
@@ -53,13 +66,42 @@ import { vhostScsiMigratable } from './vhost-scsi-migratable.ts';
 import { vhostSharedLog } from './vhost-shared-log.ts';
 import { vhostUserLog } from './vhost-user-log.ts';
 import { viommuAddressWidth } from './viommu-address-width.ts';
+import { viommuAmdAssignment } from './viommu-amd-assignment.ts';
+import { viommuAmdDmaRemap } from './viommu-amd-dma-remap.ts';
+import { viommuAmdMigration } from './viommu-amd-migration.ts';
 import { viommuCachingMode } from './viommu-caching-mode.ts';
+import { viommuCachingModeMdev } from './viommu-caching-mode-mdev.ts';
+import { viommuDeviceIotlb } from './viommu-device-iotlb.ts';
 import { viommuDirtyLost } from './viommu-dirty-lost.ts';
 import { viommuDirtyRate } from './viommu-dirty-rate.ts';
+import { viommuDmaDrain } from './viommu-dma-drain.ts';
+import { viommuEim } from './viommu-eim.ts';
+import { viommuEimIrqchip } from './viommu-eim-irqchip.ts';
+import { viommuFirstStage } from './viommu-first-stage.ts';
+import { viommuFirstStage1g } from './viommu-first-stage-1g.ts';
+import { viommuFirstStageBridge } from './viommu-first-stage-bridge.ts';
+import { viommuFirstStageErratum } from './viommu-first-stage-erratum.ts';
+import { viommuFirstStagePlatform } from './viommu-first-stage-platform.ts';
+import { viommuFirstStageScalable } from './viommu-first-stage-scalable.ts';
+import { viommuGranule } from './viommu-granule.ts';
 import { viommuHostAddressWidth } from './viommu-host-address-width.ts';
+import { viommuHostDevice } from './viommu-host-device.ts';
+import { viommuHostPasid } from './viommu-host-pasid.ts';
+import { viommuIntremap } from './viommu-intremap.ts';
 import { viommuIommufdHoles } from './viommu-iommufd-holes.ts';
+import { viommuMachine } from './viommu-machine.ts';
+import { viommuMultiple } from './viommu-multiple.ts';
+import { viommuMultipleVirt } from './viommu-multiple-virt.ts';
+import { viommuPasidDeviceIotlb } from './viommu-pasid-device-iotlb.ts';
+import { viommuPasidScalable } from './viommu-pasid-scalable.ts';
+import { viommuPasidWidth } from './viommu-pasid-width.ts';
+import { viommuSmmuv3 } from './viommu-smmuv3.ts';
+import { viommuSmmuv3Accel } from './viommu-smmuv3-accel.ts';
+import { viommuSnoopControl } from './viommu-snoop-control.ts';
 import { viommuStaleMappings } from './viommu-stale-mappings.ts';
+import { viommuSvm } from './viommu-svm.ts';
 import { viommuUnmapCredit } from './viommu-unmap-credit.ts';
+import { viommuVirtioAddressWidth } from './viommu-virtio-address-width.ts';
 import { virtfsMounted } from './virtfs-mounted.ts';
 import { virtioGpuVirgl } from './virtio-gpu-virgl.ts';
 import { virtioSharedMemory } from './virtio-shared-memory.ts';
@@ -85,7 +127,33 @@ export interface Pass {
 export const startPasses: readonly Pass[] = [
   { name: 'disks are opened', disk: [imageFormat] },
   { name: 'backends are made', other: [tpmEmulator] },
-  { name: 'the machine is made', vm: [cpuInvtsc, cpuHvPassthrough, cpuHvCoresharing, viommuAddressWidth] },
+  {
+    name: 'the machine is made',
+    vm: [
+      cpuInvtsc,
+      cpuHvPassthrough,
+      cpuHvCoresharing,
+      viommuMachine,
+      qemuPropertyAbsent,
+      viommuIntremap,
+      // vtd_realize, vtd_decide_config
+      viommuPasidDeviceIotlb,
+      viommuEim,
+      viommuEimIrqchip,
+      viommuFirstStageScalable,
+      viommuAddressWidth,
+      viommuDmaDrain,
+      viommuPasidScalable,
+      viommuPasidWidth,
+      viommuSvm,
+      // the other models
+      viommuVirtioAddressWidth,
+      viommuSmmuv3Accel,
+      viommuAmdMigration,
+      viommuMultiple,
+      viommuMultipleVirt,
+    ],
+  },
   {
     name: 'devices are realized',
     other: [
@@ -100,10 +168,27 @@ export const startPasses: readonly Pass[] = [
       virtioGpuVirgl,
       tpmCrbChunks,
       remoteProxy,
+      nvdimmUnarmed,
     ],
     device: [
+      vfioIommufdAbsent,
+      vfioAtsAbsent,
+      // the device is attached to a container
+      vfioIommufdKernel,
+      vfioGroupAddressSpaces,
+      viommuAmdAssignment,
+      viommuSmmuv3,
+      // set_iommu_device
       viommuHostAddressWidth,
       viommuCachingMode,
+      viommuFirstStage,
+      viommuFirstStagePlatform,
+      viommuFirstStage1g,
+      viommuHostPasid,
+      viommuFirstStageBridge,
+      viommuFirstStageErratum,
+      vfioAts,
+      vfioAtsMasked,
       vfioRamfb,
       // vfio_migration_realize, step by step
       vfioProtocolV1,
@@ -117,24 +202,29 @@ export const startPasses: readonly Pass[] = [
       vfioCprMdev,
     ],
     unprepared: [vfioApCcw],
-    container: [vfioCpr, vfioCprIommufd],
+    container: [hostDmaEntries, vfioCpr, vfioCprIommufd],
   },
-  { name: 'the machine is ready', vm: [vfioCprMemory, confidentialSev, confidentialSnp] },
+  { name: 'the machine is ready', vm: [hostMemlock, vfioCprMemory, confidentialSev, confidentialSnp] },
 ];
 
 /** What QEMU comes to on the source, in order. */
 export const passes: readonly Pass[] = [
   ...startPasses,
-  { name: 'the VM runs', vm: [dumpInProgress], other: [virtfsMounted] },
+  {
+    name: 'the VM runs',
+    vm: [dumpInProgress],
+    other: [virtfsMounted],
+    device: [viommuCachingModeMdev, viommuSnoopControl, viommuAmdDmaRemap],
+  },
   {
     name: 'migrate is called',
     vm: [memoryPoisoned, migrationMappedRam, migrationCpr, vfioSwitchoverAck],
     device: [vfioPostcopy, vfioBackgroundSnapshot],
   },
-  { name: 'dirty tracking starts', device: [vfioCprReboot, vfioMultifd, vfioTrackingStart] },
+  { name: 'dirty tracking starts', device: [vfioCprReboot, vfioMultifd, vfioLoggingRanges, vfioTrackingStart] },
   {
     name: 'migration runs',
-    vm: [vfioHotplug],
+    vm: [vfioConvergence, vfioHotplug],
     other: [nvmeNamespaces, virtiofsBackend],
     device: [
       vfioUntrackedDma,
@@ -171,4 +261,8 @@ export const logRules: readonly LogRule[] = [
   migrationState,
   tcgPlugin,
   acceleratorMigration,
+  viommuHostDevice,
+  viommuDeviceIotlb,
+  viommuGranule,
+  vfioPasidCapability,
 ];

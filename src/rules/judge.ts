@@ -70,8 +70,7 @@ function componentsOf(scenario: Scenario): readonly Component[] {
   for (const device of devices) {
     if (!container?.devices.includes(device)) container = containers.find((each) => each.devices.includes(device));
     // A failover primary, which is in no container, is unplugged before migration starts.
-    if (container)
-      components.push(deviceHere(scenario, device, container));
+    if (container) components.push(deviceHere(scenario, device, container));
   }
   if (others.length === 0) return components;
   const place = (component: Component): number =>
@@ -98,7 +97,8 @@ function judgeComponent(component: Component, pass: PlannedPass, found: Findings
     );
   } else {
     const { device } = component;
-    found.addAll(device.isPreparedForMigration ? pass.device : pass.unprepared, component, device.id, device);
+    const rules = isFalse(device.behindViommu) ? pass.untranslated : pass.device;
+    found.addAll(device.isPreparedForMigration ? rules : pass.unprepared, component, device.id, device);
   }
 }
 
@@ -123,7 +123,9 @@ class Findings {
     device: Device | null,
   ): void {
     for (const planned of rules) {
-      const finding = apply(planned, here, subject, device, this.#includeClear);
+      const holds = truthOf(planned, here);
+      if (isFalse(holds) && !this.#includeClear) continue;
+      const finding = apply(planned, holds, here, subject, device, this.#includeClear);
       if (finding !== null) this.#add(finding);
     }
   }
@@ -134,7 +136,8 @@ class Findings {
       if (this.#said.includes(key)) return;
       this.#said.push(key);
     }
-    if (finding.rule.vmState) this.#vmState.unshift(finding);
+    // With -only-migratable QEMU ends as it realizes such a device.
+    if (finding.rule.vmState && finding.effect !== 'start-failure') this.#vmState.unshift(finding);
     else {
       this.#found.push(finding);
       if (finding.effect === 'start-failure' || finding.effect === 'blocker' || finding.effect === 'warning')
@@ -148,17 +151,24 @@ class Findings {
   }
 }
 
-/** What a rule says here; `null` when it is clear, unless that is to be listed. Evidence is gathered for what is listed only. */
+/** Whether what the rule is about is so, before it is asked what comes of it. */
+function truthOf<Here extends Scenario>({ behaviour, cases, isRare }: Planned<Here>, here: Here): Truth {
+  if (isRare && !isCprTransfer(here)) return no;
+  if (behaviour !== null && !behaviour.known) return inEveryCase(behaviour, cases, here);
+  const [said] = cases;
+  return said === undefined ? no : said.holds(here);
+}
+
+/** What a rule that `holds`, or may, says here; `null` when it is clear after all, unless that is to be listed. */
 function apply<Here extends Scenario>(
   { rule, behaviour, cases }: Planned<Here>,
+  holds: Truth,
   here: Here,
   subject: string | undefined,
   device: Device | null,
   includeClear: boolean,
 ): Finding | null {
   const [said] = cases;
-  const holds = behaviour === null || behaviour.known ? (said?.holds(here) ?? no) : inEveryCase(behaviour, cases, here);
-  if (isFalse(holds) && !includeClear) return null;
   const truth = rule.trigger === undefined ? holds : all(holds, here.migration.mayHappen(rule.trigger));
   const about = {
     rule,
@@ -224,13 +234,16 @@ function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): 
  */
 function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, device: Device | null): boolean {
   if (!effect.known || effect.value !== 'blocker') return false;
+  if (rule.modes === 'cpr-transfer') return !isCprTransfer(here);
   const mode = here.migration.mode.known ? here.migration.mode.value : 'normal';
-  if (rule.modes === 'cpr-transfer') return mode !== 'cpr-transfer' && mode !== 'cpr-exec';
   if (mode === 'normal' || mode === 'snapshot' || isTrue(here.vm.onlyMigratable)) return false;
   if (device === null || rule.vmState) return rule.modes === 'normal';
   const { cprModes } = here.host.qemu;
   return cprModes.known && cprModes.value !== 'none';
 }
+
+const isCprTransfer = ({ migration: { mode } }: Scenario): boolean =>
+  mode.known && (mode.value === 'cpr-transfer' || mode.value === 'cpr-exec');
 
 /** What comes of a rule that fires, and QEMU's words for it with its prefixes. */
 function consequence<Here extends Scenario>(

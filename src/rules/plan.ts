@@ -11,6 +11,8 @@ export interface Planned<Here> {
   readonly behaviour: Fact<string> | null;
   /** One case, or `undefined` for a QEMU that never says this; several where it is not known which QEMU this is. */
   readonly cases: readonly [Case<Here> | undefined] | readonly Case<Here>[];
+  /** For cpr-transfer and cpr-exec only: modes that are rare, while what their rules read is not cheap. */
+  readonly isRare: boolean;
 }
 
 /** The rules of one {@link Pass}, by what they are about. */
@@ -19,6 +21,8 @@ export interface PlannedPass {
   readonly vm: readonly Planned<Scenario>[];
   readonly other: readonly Planned<OtherHere>[];
   readonly device: readonly Planned<DeviceHere>[];
+  /** Those of `device` that may be true of one that is not behind a vIOMMU. */
+  readonly untranslated: readonly Planned<DeviceHere>[];
   readonly unprepared: readonly Planned<DeviceHere>[];
   readonly container: readonly Planned<ContainerHere>[];
 }
@@ -51,6 +55,7 @@ const planAll = (
     vm: of(vm),
     other: of(other),
     device: of(device),
+    untranslated: of(device?.filter(({ behindViommu }) => !behindViommu)),
     unprepared: of(unprepared),
     container: of(container),
   }));
@@ -58,8 +63,9 @@ const planAll = (
 
 function plan<Here>(rule: RuleAbout<Here>, qemu: Qemu): Planned<Here> {
   const about = rule as Rule;
-  if (rule.behaviour === undefined) return { rule: about, behaviour: null, cases: [rule.always] };
+  const isRare = rule.modes === 'cpr-transfer';
+  if (rule.behaviour === undefined) return { rule: about, behaviour: null, cases: [rule.always], isRare };
   const behaviour: Fact<string> = qemu[rule.behaviour];
   const cases = rule.cases as Readonly<Record<string, Case<Here>>>;
-  return { rule: about, behaviour, cases: behaviour.known ? [cases[behaviour.value]] : Object.values(cases) };
+  return { rule: about, behaviour, cases: behaviour.known ? [cases[behaviour.value]] : Object.values(cases), isRare };
 }

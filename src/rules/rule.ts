@@ -95,6 +95,8 @@ export interface RuleDescription {
   readonly withoutMigration?: true;
   /** The migration modes in which a blocker holds: all, unless QEMU adds it for one, or for cpr-transfer and cpr-exec. */
   readonly modes?: 'normal' | 'cpr-transfer';
+  /** Nothing of it can be true of a device that is not behind a vIOMMU. */
+  readonly behindViommu?: true;
   /** The refusal is not a blocker that was added but a device whose state cannot be saved, which outranks all blockers. */
   readonly vmState?: true;
   /** The blocker is added once the VM runs, too late for `-only-migratable` to keep QEMU from starting. */

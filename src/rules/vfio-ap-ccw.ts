@@ -15,6 +15,7 @@ export const vfioApCcw = deviceRule({
     parameters: ({ device }) => ({ device: `…/${device.type}`, type: device.type }),
     holds: ({ device }) => constant(device.type === 'vfio-ap' || device.type === 'vfio-ccw'),
   },
+  models: ['vfio-ap', 'vfio-ccw'],
   liftedBy: ['unplug-for-migration', 'fewer-devices'],
   source: { confidence: 'confirmed', read: ['hw/vfio/ap.c and ccw.c, 10.2.2'] },
 });

@@ -15,12 +15,12 @@ export const vfioCpr = containerRule({
       holds: (here) => all(is(here.container.backend, 'legacy'), not(updatesVaddr(here))),
     },
   },
-  wordings: [
-    'vfio device with fd={fd} needs an id property',
-    'VFIO container does not support VFIO_UNMAP_ALL',
-  ],
+  wordings: ['vfio device with fd={fd} needs an id property', 'VFIO container does not support VFIO_UNMAP_ALL'],
   liftedBy: ['normal-mode', 'iommufd', 'other-kernel'],
-  source: { confidence: 'confirmed', read: ['hw/vfio/cpr-legacy.c, 10.2.2', 'Linux type1 5.12 to 7.1.8', '11.1.3 run'] },
+  source: {
+    confidence: 'confirmed',
+    read: ['hw/vfio/cpr-legacy.c, 10.2.2', 'Linux type1 5.12 to 7.1.8', '11.1.3 run'],
+  },
 });
 
 function updatesVaddr({ host, container }: ContainerHere): Truth {

@@ -8,6 +8,7 @@ export const vfioDeviceState = logRule({
   effect: 'migration-failure',
   wordings: [
     '{device}: Failed setting device state to {state}. Recover state is ERROR. Resetting device',
+    '{device}: Failed setting device state to {state}. Setting device in recover state {recover}: {strerror}',
     '{device}: Failed setting device state to {state}. Setting device in recover state {recover}',
     '{device}: Failed setting device in recover state, err: {strerror}. Resetting device',
     '{device}: Failed resetting device, err: {strerror}',

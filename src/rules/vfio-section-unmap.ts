@@ -9,6 +9,7 @@ export const vfioSectionUnmap = deviceRule({
   layer: 'qemu',
   behaviour: 'regionDelBitmap',
   effect: 'data-loss',
+  behindViommu: true,
   trigger: 'domain-switch',
   cases: {
     'ram-at-iova': {

@@ -2,7 +2,7 @@ import { choose, map, no } from '../descriptor/fact.ts';
 import { errors } from '../simulator/index.ts';
 import { type Case, type DeviceHere, deviceRule } from './rule.ts';
 
-/** The device or the IOMMU starts to track whatever is mapped, as far as is known before their drivers are asked. */
+/** An IOMMU starts to track whatever is mapped; of devices vfio-logging-ranges tells. */
 const holds: Case<DeviceHere>['holds'] = ({ container }) =>
   container.mayBeEmpty
     ? no
@@ -13,10 +13,11 @@ const holds: Case<DeviceHere>['holds'] = ({ container }) =>
 export const vfioTrackingStart = deviceRule({
   id: 'vfio-tracking-start',
   title: 'Dirty tracking cannot start',
-  why: 'Type1 keeps a bitmap of each mapping and takes none of 2^31 pages, so that one section of RAM or one DIMM of 8 TiB keeps tracking from starting, and the migration fails as it begins. QEMU’s own limit looks at boot RAM only.',
+  why: 'Type1 keeps a bitmap of each mapping and takes none of 2^31 pages, so that one section of RAM or one DIMM of 8 TiB keeps tracking from starting, and the migration fails as it begins; QEMU’s own limit looks at boot RAM only.',
   layer: 'kernel',
   behaviour: 'trackingStartFailure',
   effect: 'migration-failure',
+  fails: 'tracking-start',
   cases: {
     reported: { message: null, once: true, holds },
     'fails-migration': {
@@ -26,6 +27,10 @@ export const vfioTrackingStart = deviceRule({
       holds,
     },
   },
+  wordings: [
+    'vfio: Could not start dirty page tracking - Failed to prepare DMA logging: {strerror}',
+    'vfio: Could not start dirty page tracking - IOMMU_HWPT_SET_DIRTY_TRACKING(hwpt_id {hwpt}) failed: {strerror}',
+  ],
   liftedBy: ['less-memory', 'iommufd', 'other-driver', 'other-destination', 'unplug-for-migration'],
   source: {
     confidence: 'confirmed',

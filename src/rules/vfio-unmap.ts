@@ -36,6 +36,7 @@ export const vfioUnmap = deviceRule({
   layer: 'qemu',
   behaviour: 'domainUnmap',
   effect: 'migration-failure',
+  behindViommu: true,
   trigger: 'domain-switch',
   cases: {
     whole: unmapFails,

@@ -1,25 +1,29 @@
-import { all, constant, is, no, not, type Truth } from '../descriptor/fact.ts';
+import { is, isTrue, no, not, type Truth } from '../descriptor/fact.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
+import type { Viommu, VirtualMachine } from '../descriptor/vm.ts';
 import { INTEL_ADDRESS_WIDTHS } from '../simulator/index.ts';
 import { vmRule } from './rule.ts';
+import { ofViommu } from './viommu.ts';
 
 /** What is not given is QEMU's own default, which it has. */
-const isOtherWidth = ({ vm: { viommu } }: Scenario): Truth =>
-  viommu?.addressWidth.known
-    ? all(is(viommu.model, 'intel'), not(is(viommu.addressWidth, ...supported(viommu.firstStage))))
-    : no;
+const isOther = (vm: VirtualMachine, widths: (viommu: Viommu) => readonly number[]): Truth =>
+  ofViommu(vm, ['intel'], (viommu) =>
+    viommu.addressWidth.known ? not(is(viommu.addressWidth, ...widths(viommu))) : no,
+  );
 
 /** First-stage translation has one width only. */
-const supported = (firstStage: Truth): readonly number[] =>
-  firstStage.known && firstStage.value ? INTEL_ADDRESS_WIDTHS.slice(-1) : INTEL_ADDRESS_WIDTHS;
+const supported = ({ firstStage }: Pick<Viommu, 'firstStage'>): readonly number[] =>
+  isTrue(firstStage) ? INTEL_ADDRESS_WIDTHS.slice(-1) : INTEL_ADDRESS_WIDTHS;
+
+const isOtherByMode = ({ vm }: Scenario): Truth => isOther(vm, supported);
 
 const parameters =
   (scalable: string, firstStage: string) =>
   ({ vm: { viommu } }: Scenario): Record<string, string> => {
-    const isOn = (truth: Truth | undefined): boolean => truth?.known === true && truth.value;
-    const nested = isOn(viommu?.firstStage);
-    const widths = supported(constant(nested)).join(', ');
-    const mode = nested ? firstStage : isOn(viommu?.scalableMode) ? scalable : 'Legacy mode';
+    const { firstStage: nests = no, scalableMode = no } = viommu ?? {};
+    const nested = isTrue(nests);
+    const widths = supported({ firstStage: nests }).join(', ');
+    const mode = nested ? firstStage : isTrue(scalableMode) ? scalable : 'Legacy mode';
     return { mode, value: nested ? 'value' : 'values', be: nested ? 'is' : 'are', values: widths };
   };
 
@@ -34,17 +38,17 @@ export const viommuAddressWidth = vmRule({
     plain: {
       message: 'Supported values for aw-bits are: {values}',
       parameters: () => ({ values: INTEL_ADDRESS_WIDTHS.join(', ') }),
-      holds: isOtherWidth,
+      holds: ({ vm }) => isOther(vm, () => INTEL_ADDRESS_WIDTHS),
     },
     'by-mode-flts': {
       message: '{mode}: supported {value} for aw-bits {be}: {values}',
       parameters: parameters('Scalable mode(flts=off)', 'Scalable mode(flts=on)'),
-      holds: isOtherWidth,
+      holds: isOtherByMode,
     },
     'by-mode-fsts': {
       message: '{mode}: supported {value} for aw-bits {be}: {values}',
       parameters: parameters('Scalable mode(fsts=off)', 'Scalable mode(fsts=on)'),
-      holds: isOtherWidth,
+      holds: isOtherByMode,
     },
   },
   liftedBy: ['viommu-address-width-39', 'remove-viommu'],

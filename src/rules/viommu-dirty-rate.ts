@@ -8,6 +8,7 @@ export const viommuDirtyRate = deviceRule({
   layer: 'qemu',
   behaviour: 'domainUnmap',
   effect: 'data-loss',
+  behindViommu: true,
   trigger: 'dirty-rate',
   withoutMigration: true,
   cases: {

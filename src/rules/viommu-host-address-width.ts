@@ -8,6 +8,7 @@ export const viommuHostAddressWidth = deviceRule({
   layer: 'qemu',
   behaviour: 'addressWidthCheck',
   effect: 'start-failure',
+  behindViommu: true,
   cases: {
     'host-width': {
       message: 'Failed to set vIOMMU: aw-bits {width} > host aw-bits {hostWidth}',
@@ -18,6 +19,8 @@ export const viommuHostAddressWidth = deviceRule({
       holds: (here) => (here.device.type === 'mdev' ? no : all(here.device.behindViommu, exceedsHost(here))),
     },
   },
+  // What went before these words is known of 10.2 and later.
+  wordings: ['aw-bits {width} > host aw-bits {hostWidth}'],
   liftedBy: ['viommu-address-width-39', 'bypass-viommu', 'remove-viommu', 'other-destination'],
   source: { confidence: 'confirmed', read: ['9.1 patches', '10.0.2', '10.2.2', '11.1.3 binary'] },
 });

@@ -8,14 +8,13 @@ export const viommuIommufdHoles = deviceRule({
   layer: 'kernel',
   behaviour: 'iommufdUnmap',
   effect: 'data-loss',
+  behindViommu: true,
   trigger: 'guest-unmap',
   cases: {
     'query-first': {
       message: null,
       holds: ({ device, container, vm }) =>
-        vm.viommu
-          ? all(device.behindViommu, is(vm.viommu.model, 'intel'), is(container.tracker, 'iommu'))
-          : no,
+        vm.viommu ? all(device.behindViommu, is(vm.viommu.model, 'intel'), is(container.tracker, 'iommu')) : no,
     },
   },
   liftedBy: ['bypass-viommu', 'remove-viommu', 'unplug-for-migration'],

@@ -12,6 +12,7 @@ export const viommuStaleMappings = deviceRule({
   layer: 'qemu',
   behaviour: 'domainUnmap',
   effect: 'data-loss',
+  behindViommu: true,
   trigger: 'domain-switch',
   cases: {
     'tracked-end-as-size': {

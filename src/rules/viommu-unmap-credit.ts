@@ -7,6 +7,7 @@ export const viommuUnmapCredit = deviceRule({
   why: 'When the guest unmaps a page behind its vIOMMU, QEMU credits the page’s dirty bits to the address in the page table entry, which the guest has just cleared: to address 0. virtio-iommu and amd-iommu always say 0. What the device wrote there since the last pass is not sent again.',
   layer: 'qemu',
   effect: 'data-loss',
+  behindViommu: true,
   trigger: 'guest-unmap',
   always: {
     message: null,

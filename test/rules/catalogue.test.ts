@@ -11,6 +11,7 @@ const source = new URL('../../src/rules/', import.meta.url);
 /** Files of the folder that are not a rule. */
 const MACHINERY = [
   'change.ts',
+  'contradictions.ts',
   'finding.ts',
   'index.ts',
   'judge.ts',
@@ -18,6 +19,7 @@ const MACHINERY = [
   'recognise.ts',
   'rule.ts',
   'shadows.ts',
+  'viommu.ts',
   'words.ts',
 ];
 

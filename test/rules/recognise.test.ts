@@ -77,7 +77,11 @@ describe('a line is recognised', () => {
     ],
     [
       'vfio: Could not start dirty page tracking - 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001: Failed to start DMA logging: Invalid argument',
-      ['vfio-tracking-start', '', { device: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001', strerror: 'Invalid argument' }],
+      [
+        'vfio-logging-ranges',
+        'fails-migration',
+        { device: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001', strerror: 'Invalid argument' },
+      ],
     ],
     [
       'qemu-system-x86_64: 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001: Failed setting device state to PRE_COPY. Setting device in recover state RUNNING: Invalid argument',
@@ -100,10 +104,7 @@ describe('a line is recognised', () => {
       'qemu-system-x86_64: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1002,enable-migration=on: vfio 83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: 83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: Migration is currently not supported with large memory VM due to dirty tracking limitation in backend',
       ['vfio-ram-limit', 'type1-bitmap', { device: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002' }],
     ],
-    [
-      'qemu-system-x86_64: UNMAP: Size of bitmap too big 0x20000000',
-      ['vfio-section-unmap', '', { bytes: '0x20000000' }],
-    ],
+    ['qemu-system-x86_64: UNMAP: Size of bitmap too big 0x20000000', ['vfio-unmap', '', { bytes: '0x20000000' }]],
     [
       'vfio 0000:3b:00.1: Failed to set vIOMMU: aw-bits 48 > host aw-bits 39',
       ['viommu-host-address-width', 'host-width', { width: '48', hostWidth: '39' }],

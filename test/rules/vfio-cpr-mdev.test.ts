@@ -10,7 +10,10 @@ testRule('vfio-cpr-mdev', {
     { name: 'a physical device', given: { ...mdev, '/vm/vfio/0/type': 'vfio-pci' } },
     { name: 'an mdev on type1', given: { ...mdev, '/vm/vfio/0/backend': 'legacy' } },
     { name: 'mode normal', given: { ...mdev, '/migration/mode': 'normal' } },
-    { name: 'mode cpr-reboot', given: { ...mdev, '/migration/mode': 'cpr-reboot', '/vm/runtime': { suspended: true } } },
+    {
+      name: 'mode cpr-reboot',
+      given: { ...mdev, '/migration/mode': 'cpr-reboot', '/vm/runtime': { suspended: true } },
+    },
   ],
   unknown: 'backend and type are given or QEMU’s default',
 });

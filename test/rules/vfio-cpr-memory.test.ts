@@ -19,7 +19,7 @@ testRule('vfio-cpr-memory', {
     {
       name: 'backends not given',
       given: { ...transfer, '/vm/memoryBackends': undefined },
-      lacks: ['/vm/memoryBackends/0/share'],
+      lacks: ['/vm/memoryBackends'],
     },
   ],
 });

@@ -28,8 +28,14 @@ testRule('vfio-cpr', {
   clear: [
     { name: 'a physical device', given: transfer },
     { name: 'mode normal', given: { ...transfer, '/migration/mode': 'normal', '/vm/vfio/0/type': 'mdev' } },
-    { name: 'iommufd has another way', given: { ...transfer, '/vm/vfio/0/backend': 'iommufd', '/source/kernel': '5.10' } },
-    { name: 'before 10.1 there is no such mode', given: { ...transfer, '/source/qemu': '10.0.2', '/vm/vfio/0/type': 'mdev' } },
+    {
+      name: 'iommufd has another way',
+      given: { ...transfer, '/vm/vfio/0/backend': 'iommufd', '/source/kernel': '5.10' },
+    },
+    {
+      name: 'before 10.1 there is no such mode',
+      given: { ...transfer, '/source/qemu': '10.0.2', '/vm/vfio/0/type': 'mdev' },
+    },
   ],
   unknown: [{ name: 'kernel unknown', given: { ...transfer, '/source/kernel': undefined }, lacks: ['/source/kernel'] }],
 });

@@ -14,7 +14,10 @@ testRule('vfio-postcopy', {
   clear: [
     { name: 'another capability', given: { '/migration/capabilities': ['return-path'] } },
     { name: 'a snapshot does not ask', given: { ...postcopy, '/migration/mode': 'snapshot' } },
-    { name: 'a device without migration support saves nothing', given: { ...postcopy, '/source/devices/dev0/protocol': 'none' } },
+    {
+      name: 'a device without migration support saves nothing',
+      given: { ...postcopy, '/source/devices/dev0/protocol': 'none' },
+    },
     { name: '8.1 does not look', given: { ...postcopy, '/source/qemu': '8.1' } },
   ],
   unknown: [
