@@ -8,6 +8,7 @@ const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
 /** Cases that pass, and those that cannot be replayed: a file that lost some would pass unnoticed. */
 const CASES: Readonly<Record<string, { readonly passed: number; readonly skipped?: number }>> = {
   'amdvi-unmap-whole': { passed: 103 },
+  answers: { passed: 190, skipped: 62 },
   'bitmap-size': { passed: 627 },
   'dirty-ranges': { passed: 251 },
   'exceed-limit': { passed: 670 },
@@ -20,6 +21,8 @@ const CASES: Readonly<Record<string, { readonly passed: number; readonly skipped
   'q10-mtty-intel-aw48-legacy': { passed: 30, skipped: 14 },
   measured: { passed: 1162, skipped: 139 },
   'ram-layout': { passed: 312 },
+  'reason-order': { passed: 40, skipped: 1 },
+  'vfio-answers': { passed: 235, skipped: 5 },
   'virtio-iommu-unmap': { passed: 120 },
   'vtd-page-walk': { passed: 200 },
   'vtd-unmap-tracked': { passed: 340 },

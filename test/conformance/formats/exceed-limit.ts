@@ -1,4 +1,4 @@
-import { constant, no, read, yes } from '../../../src/descriptor/fact.ts';
+import { constant, lacking, no, read, yes } from '../../../src/descriptor/fact.ts';
 import { readHost } from '../../../src/descriptor/host.ts';
 import { readMigration } from '../../../src/descriptor/migration.ts';
 import { readVm } from '../../../src/descriptor/vm.ts';
@@ -89,13 +89,15 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     tracksDirtyPages: constant(given.device_dirty_pages_supported && given.device_dirty_page_tracking !== 'off'),
     hwptTracksDirtyPages: constant(given.iommu_dirty_tracking),
     behindViommu: constant(given.viommu),
+    multifdTransfer: constant('auto'),
+    ramfbMigrate: constant('auto'),
     soFar: {
       otherInitialisesMigration: no,
       initialisesMigration: yes,
       lacksP2p: no,
       behindViommu: constant(given.viommu),
     },
-    loggingBits: { min: 0, max: 64 },
+    loggingBits: { min: 0, max: 64, maxRanges: 3 },
     descriptor: {},
     abilities: undefined,
   };
@@ -108,8 +110,13 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     limit: constant(null),
     tracksDirtyPages: () => constant(given.container_dirty_pages_supported),
     ramLimit: constant(limit),
-    trackingStart: null,
     transitions: [],
+    mayBeEmpty: true,
+    sections: notAsked,
+    runs: notAsked,
+    trackingStart: notAsked,
+    sync: notAsked,
+    needs: notAsked,
   };
   const descriptor = { vm: { memory: given.ram_size, vfio: [] }, source: {} };
   return {
@@ -121,5 +128,10 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     others: [],
     devices: [device],
     containers: [container],
+    needs: () => notAsked,
+    convergence: () => notAsked,
   };
 }
+
+/** What a device's realize function does not look at. */
+const notAsked = lacking();

@@ -6,7 +6,10 @@ import { exceedLimit } from './exceed-limit.ts';
 import { flatviewCaptures } from './flatview-captures.ts';
 import { iovaTreeOps } from './iova-tree-ops.ts';
 import { measured } from './measured.ts';
+import { qemuAnswers } from './qemu-answers.ts';
+import { qemuReasonOrder } from './qemu-reason-order.ts';
 import { qemuTraces } from './qemu-traces.ts';
+import { qemuVfioAnswers } from './qemu-vfio-answers.ts';
 import { ramLayout } from './ram-layout.ts';
 import { virtioIommuUnmap } from './virtio-iommu-unmap.ts';
 import { vtdPageWalk } from './vtd-page-walk.ts';
@@ -22,7 +25,10 @@ export const formats: readonly Format[] = [
   flatviewCaptures,
   iovaTreeOps,
   measured,
+  qemuAnswers,
+  qemuReasonOrder,
   qemuTraces,
+  qemuVfioAnswers,
   ramLayout,
   virtioIommuUnmap,
   vtdPageWalk,
