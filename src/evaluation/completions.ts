@@ -5,25 +5,39 @@ import type { Finding } from '../rules/finding.ts';
 import { findingsOf } from './findings.ts';
 import { type KnownVerdict, settledVerdict, verdicts } from './verdict.ts';
 
+/** Devices that are no VFIO devices, of which judging so many costs as much as judging one. */
+const OTHERS_A_COST = 4;
+
+/** What one search may spend. */
+export const BUDGET = 2000;
+
 /** What the searches of one request may spend together: judging one device, or one run of mappings, on one host costs 1. */
 export class Budget {
   #left: number;
+  readonly #whole: Budget | undefined;
 
-  constructor(left = 2000) {
+  /** What is spent of it is spent of the `whole`, too. */
+  constructor(left = BUDGET, whole?: Budget) {
     this.#left = left;
+    this.#whole = whole;
   }
 
   /** Whether `descriptor` may still be judged; if so, that is paid for. */
-  spend({ vm, destination }: Descriptor): boolean {
+  spend(descriptor: Descriptor): boolean {
+    const { vm, destination } = descriptor;
     const cost = vm.vfio.reduce((sum, { mappings = [] }) => sum + 1 + mappings.length, 0);
-    this.#left -= Math.max(cost, 1) * (destination ? 2 : 1);
-    return this.#left >= 0;
+    const others = Math.ceil((vm.otherDevices?.length ?? 0) / OTHERS_A_COST);
+    this.#left -= Math.max(cost + others, 1) * (destination ? 2 : 1);
+    return this.#whole?.spend(descriptor) !== false && this.#left >= 0;
   }
 
   get isSpent(): boolean {
-    return this.#left < 0;
+    return this.#left < 0 || this.#whole?.isSpent === true;
   }
 }
+
+/** What an answer says when its budget was spent. */
+export const TOO_MUCH_UNKNOWN = 'too much is unknown to try every completion: what was not tried counts as possible';
 
 /** The verdicts that `descriptor` can have, of which `findings` are known, best first. */
 export function verdictsOf(descriptor: Descriptor, findings: readonly Finding[], budget: Budget): KnownVerdict[] {

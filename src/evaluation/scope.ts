@@ -8,29 +8,17 @@ import { isMigratableModel } from '../platform/device-model.ts';
 import { rules } from '../rules/index.ts';
 
 /** What no rule looks at, whatever the descriptor. */
-const ALWAYS = [
-  'CPU model compatibility',
-  'storage',
-  'network',
-  'convergence',
-  'guest unmaps, resets and memory hotplug while migration runs',
-  'dirty pages that a domain switch loses (dirtyBytesLost): shown, not judged',
-];
+const ALWAYS = ['CPU model compatibility', 'storage', 'network', 'how fast the guest itself writes to its memory'];
 
 /** What no rule looked at, so that `allowed` does not promise more than was judged. */
 export function outOfScope(
   { vm, migration = {} }: Descriptor,
   { devices, others: otherDevices, vm: machine }: Scenario,
 ): string[] {
-  const { mode, capabilities = [] } = migration;
-  const others = devices
-    .filter(({ type }) => type !== 'vfio-pci' && type !== 'mdev')
-    .map(({ id, type }) => `device ${id} (${type})`);
+  const { capabilities = [] } = migration;
   return [
     ...ALWAYS,
-    ...others,
     ...viommuNotes(devices, machine.viommu),
-    ...(mode && mode !== 'normal' ? [`migration mode ${mode}: the blockers are those of mode normal`] : []),
     ...capabilities.filter((name) => !JUDGED_CAPABILITIES.has(name)).map((name) => `migration capability ${name}`),
     ...(vm.confidential === 'tdx' ? ['confidential computing (tdx)'] : []),
     ...otherDeviceNotes(otherDevices),

@@ -21,6 +21,7 @@ export function unknownsOf(
   return [...needs].map(([pointer, rules]) => {
     const { values, obtain } = questionAt(pointer);
     const decides = (value: unknown): [string, Verdict] => {
+      if (budget.isSpent) return [labelOf(value), 'unknown'];
       const completed = withValueAt(descriptor, pointer, value);
       const settled = budget.spend(completed) ? settlesAt(completed, findingsOf(completed), budget) : null;
       return [labelOf(value), settled ?? 'unknown'];

@@ -12,11 +12,24 @@ const relaxed = ['11.0', '11.1.3'];
 /** 9.0 and earlier know nothing of an IOMMU that tracks; what tracks is then the device or nothing. */
 const knowsHwpt = (qemu: string): boolean => !['8.1', '8.2', '9.0'].includes(qemu);
 
+/** 8.2 and earlier know nothing of iommufd, and refuse it before anything else. */
+const knowsIommufd = (qemu: string): boolean => !['8.1', '8.2'].includes(qemu);
+
 const rows = [
   ...each.flatMap((qemu) =>
     (['legacy', 'iommufd'] as const).flatMap((backend) =>
       [true, false].flatMap((device) =>
         [true, false].map((hwpt) => {
+          if (backend === 'iommufd' && !knowsIommufd(qemu)) {
+            return {
+              qemu,
+              backend,
+              device,
+              hwpt,
+              auto: fails('vfio-iommufd-absent'),
+              on: fails('vfio-iommufd-absent'),
+            };
+          }
           const tracks = device || (hwpt && backend === 'iommufd' && knowsHwpt(qemu));
           const auto = blocked(tracks ? 'vfio-viommu' : 'vfio-dirty-tracking');
           return { qemu, backend, device, hwpt, auto, on: fails('vfio-viommu') };
@@ -68,8 +81,9 @@ describe('a single device behind a vIOMMU', () => {
     }
     const { rule, ...verdict } = row.expected;
     expect(decision).toMatchObject(verdict);
-    const said = decision.findings.filter(({ shadowedBy, effect }) =>
-      shadowedBy === undefined && (effect === 'blocker' || effect === 'start-failure'));
+    const said = decision.findings.filter(
+      ({ shadowedBy, effect }) => shadowedBy === undefined && (effect === 'blocker' || effect === 'start-failure'),
+    );
     expect(said.map((finding) => finding.rule)).toEqual([rule]);
   });
 });

@@ -6,12 +6,6 @@ const notChecked = (given: Given): string[] => evaluate(descriptorWith(given)).s
 
 describe('an answer names what it does not judge', () => {
   it.each<[string, Given, string]>([
-    ['a device of another kind', { '/vm/vfio/0/type': 'vfio-ap' }, 'device dev0 (vfio-ap)'],
-    [
-      'another mode',
-      { '/migration': { mode: 'cpr-reboot' } },
-      'migration mode cpr-reboot: the blockers are those of mode normal',
-    ],
     [
       'a capability that no rule reads',
       { '/migration': { capabilities: ['postcopy-ram', 'xbzrle'] } },
