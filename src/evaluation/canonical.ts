@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { parseSize, SIZE_PATTERN } from '../descriptor/quantities.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { qemuSince } from '../platform/qemu.ts';
@@ -13,27 +13,41 @@ export const ruleset = `${EDITION}-${sha256(JSON.stringify([rules, qemuSince])).
 /** The address of a decision: the same question to the same ruleset has the same. */
 export const decisionIdOf = (descriptor: Descriptor): string => sha256(`${ruleset}\n${canonical(descriptor)}`);
 
+/** `descriptor` in one form, without what does not bear on the answer. */
+const canonical = ({ ref: _ref, vm: { name: _name, ...vm }, ...rest }: Descriptor): string =>
+  canonicalForm({ ...rest, vm });
+
 /**
- * `descriptor` in one form: without what does not bear on the answer, members in order of name, quantities in bytes
- * however they were written.
+ * `part` of a descriptor in one form: members in order of name, quantities in bytes however they were written. Written by
+ * hand: every decision pays for it, and JSON.stringify with a replacer takes twice as long.
  */
-function canonical({ ref: _ref, vm: { name: _name, ...vm }, ...rest }: Descriptor): string {
-  return JSON.stringify({ ...rest, vm }, (_key, value: unknown) => {
-    if (typeof value === 'string') return inBytes(value);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  });
+export function canonicalForm(part: unknown): string {
+  if (typeof part === 'string') return canonicalText(part);
+  if (typeof part !== 'object' || part === null) return JSON.stringify(part);
+  if (Array.isArray(part)) return `[${part.map(canonicalForm).join(',')}]`;
+  const members = part as Readonly<Record<string, unknown>>;
+  let text = '';
+  for (const key of Object.keys(members).sort()) {
+    if (members[key] === undefined) continue;
+    text += `${text === '' ? '' : ','}${quoted(key)}:${canonicalForm(members[key])}`;
+  }
+  return `{${text}}`;
 }
 
 const size = new RegExp(SIZE_PATTERN);
 
-/** A quantity as the whole number a request may also write; above 2^53 − 1 in hex digits. */
-function inBytes(text: string): string | number {
+/** A quantity as the whole number a request may also write, above 2^53 − 1 in hex digits; any other text as it is. */
+function canonicalText(text: string): string {
   const bytes = size.test(text) ? parseSize(text) : null;
-  if (bytes === null) return text;
-  return bytes <= Number.MAX_SAFE_INTEGER ? Number(bytes) : `0x${bytes.toString(16)}`;
+  if (bytes === null) return quoted(text);
+  return bytes <= Number.MAX_SAFE_INTEGER ? String(bytes) : `"0x${bytes.toString(16)}"`;
 }
 
+/** Text in which JSON escapes nothing. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
+
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }

@@ -1,14 +1,17 @@
-import type { Finding } from '../rules/finding.ts';
+import type { Descriptor } from '../descriptor/schema.ts';
+import { type Finding, phaseOf } from '../rules/finding.ts';
 import type { DecidedFinding } from './decision.ts';
+import { liftable } from './remedies.ts';
 
-/** `finding` as a decision shows it. */
-export function decided(finding: Finding): DecidedFinding {
+/** `finding` of `descriptor` as a decision shows it. */
+export function decided(finding: Finding, descriptor: Descriptor): DecidedFinding {
   const { rule, outcome, effect, host, device, reportedBy, shadowedBy, messages, evidence } = finding;
   return {
     rule: rule.id,
     outcome,
     effect,
     ...(rule.trigger && { trigger: rule.trigger }),
+    phase: phaseOf(finding),
     layer: rule.layer,
     host,
     ...(device !== undefined && { device }),
@@ -17,7 +20,7 @@ export function decided(finding: Finding): DecidedFinding {
     confidence: rule.source.confidence,
     messages,
     evidence: evidence.map((reading) => ({ ...reading, value: printable(reading.value) })),
-    liftedBy: [...rule.liftedBy],
+    liftedBy: liftable(descriptor, finding),
   };
 }
 

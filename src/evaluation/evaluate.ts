@@ -3,14 +3,13 @@ import type { Descriptor } from '../descriptor/schema.ts';
 import { judge } from '../rules/judge.ts';
 import { assumptionsOf } from './assumptions.ts';
 import { decisionIdOf, ruleset } from './canonical.ts';
-import { Budget, verdictsOf } from './completions.ts';
-import { containerCosts } from './costs.ts';
+import { Budget, TOO_MUCH_UNKNOWN } from './completions.ts';
+import { conclusionOf } from './conclusion.ts';
+import { containerCosts, vmCosts } from './costs.ts';
 import { decided } from './decided-finding.ts';
 import type { Decision } from './decision.ts';
 import { outOfScope } from './scope.ts';
-import { summarize } from './summary.ts';
 import { unknownsOf } from './unknowns.ts';
-import { causesOf, decisive, type Verdict } from './verdict.ts';
 
 export interface Options {
   /** Whether rules that do not fire are listed too. */
@@ -26,25 +25,17 @@ export function evaluate(descriptor: Descriptor, { includeClear = false, notChec
   const listed = [source, ...destination].flatMap((scenario) => judge(scenario, includeClear));
   const findings = listed.filter(({ outcome }) => outcome !== 'clear');
   const budget = new Budget();
-  const possible = verdictsOf(descriptor, findings, budget);
-  const settled = possible.length === 1 ? possible[0] : undefined;
-  const verdict: Verdict = settled ?? 'unknown';
-  const deciding = settled ? decisive(findings, settled) : [];
+  const conclusion = conclusionOf(descriptor, findings, budget);
   return {
     ...(descriptor.ref !== undefined && { ref: descriptor.ref }),
     decisionId: decisionIdOf(descriptor),
     ruleset,
-    verdict,
-    ...(settled ? { because: causesOf(deciding) } : { because: ['missing-facts'], possible }),
-    confidence: deciding.some(({ rule }) => rule.source.confidence === 'inferred') ? 'inferred' : 'confirmed',
-    summary: summarize(verdict, deciding, findings),
-    findings: listed.map(decided),
-    unknowns: unknownsOf(descriptor, findings, verdict, budget),
+    ...conclusion,
+    findings: listed.map((finding) => decided(finding, descriptor)),
+    unknowns: unknownsOf(descriptor, findings, conclusion.verdict, budget),
     containers: source.containers.map(containerCosts),
-    assumptions: [
-      ...assumptionsOf(source),
-      ...(budget.isSpent ? ['too much is unknown to try every completion: what was not tried counts as possible'] : []),
-    ],
+    ...vmCosts(source),
+    assumptions: [...assumptionsOf(source), ...(budget.isSpent ? [TOO_MUCH_UNKNOWN] : [])],
     scope: { notChecked: [...outOfScope(descriptor, source), ...notChecked] },
   };
 }

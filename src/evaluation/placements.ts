@@ -1,0 +1,116 @@
+import { check, deviceId } from '../descriptor/check.ts';
+import { resolve } from '../descriptor/scenario.ts';
+import type { Descriptor, HostDescriptor } from '../descriptor/schema.ts';
+import type { Finding } from '../rules/finding.ts';
+import { judge } from '../rules/judge.ts';
+import { canonicalForm, ruleset } from './canonical.ts';
+import { BUDGET, Budget, TOO_MUCH_UNKNOWN } from './completions.ts';
+import { type Conclusion, conclusionOf } from './conclusion.ts';
+import { decided } from './decided-finding.ts';
+import type { PlacementRequest, Placements } from './placements-schema.ts';
+import type { Verdict } from './verdict.ts';
+
+type Candidate = Placements['groups'][number]['candidates'][number];
+type Faults = Placements['invalid'][number]['errors'];
+
+/** What was found of a candidate. */
+interface Judged {
+  readonly descriptor: Descriptor;
+  readonly conclusion: Conclusion;
+  /** On the destination. */
+  readonly findings: readonly Finding[];
+}
+
+interface Group extends Judged {
+  readonly candidates: Candidate[];
+}
+
+/** What the searches for all candidates may spend together: as much as for that many of which next to nothing is known. */
+const SEARCHES = 50;
+
+/** From best to worst; what may turn out to be accepted comes before what is refused. */
+const order: readonly Verdict[] = ['allowed', 'risky', 'unknown', 'blocked', 'unsafe'];
+
+/**
+ * Judges the VM of `request`, which must have passed {@link check}, with each candidate for its destination, as
+ * `evaluate` does. The source is judged once, and so are candidates that say the same. Yields after each candidate, so
+ * that whoever runs it may do something else in between. Pure.
+ */
+export function* placementsOf(request: PlacementRequest): Generator<undefined, Placements> {
+  const { ref, candidates, ...vm } = request;
+  const source = judge(resolve(vm, 'source'));
+  const whole = new Budget(SEARCHES * BUDGET);
+  let isSpent = false;
+  const known = new Map<string, Judged | Faults>();
+  const groups = new Map<string, Group>();
+  const invalid: Placements['invalid'] = [];
+  for (const [index, { ref: own, host }] of candidates.entries()) {
+    const candidate = { index, ...(own !== undefined && { ref: own }) };
+    const form = canonicalForm(host);
+    const budget = new Budget(undefined, whole);
+    const judged = known.get(form) ?? judgeCandidate(vm, host, source, budget);
+    known.set(form, judged);
+    isSpent ||= budget.isSpent;
+    if ('conclusion' in judged) {
+      const key = reasonsOf(judged);
+      const group = groups.get(key) ?? { ...judged, candidates: [] };
+      group.candidates.push(candidate);
+      groups.set(key, group);
+    } else {
+      const errors = judged.map(({ pointer, detail }) => ({ pointer: `/candidates/${index}/host${pointer}`, detail }));
+      invalid.push({ ...candidate, errors });
+    }
+    yield;
+  }
+  const rank = ({ conclusion }: Group): number => order.indexOf(conclusion.verdict);
+  return {
+    ...(ref !== undefined && { ref }),
+    ruleset,
+    groups: [...groups.values()].toSorted((a, b) => rank(a) - rank(b)).map(shown),
+    findings: source.map((finding) => decided(finding, vm)),
+    assumptions: isSpent ? [TOO_MUCH_UNKNOWN] : [],
+    invalid,
+  };
+}
+
+/** What is wrong with `host`, by pointer into it, or what comes of it as the destination. */
+function judgeCandidate(
+  vm: Descriptor,
+  host: HostDescriptor,
+  source: readonly Finding[],
+  budget: Budget,
+): Judged | Faults {
+  const faults = faultsOf(host, vm);
+  if (faults.length > 0) return faults;
+  const descriptor = { ...vm, destination: host };
+  const findings = judge(resolve(descriptor, 'destination'));
+  return { descriptor, findings, conclusion: conclusionOf(descriptor, [...source, ...findings], budget) };
+}
+
+/** A host is checked against the ids of the VM's devices and nothing else of the VM, which was checked before. */
+function faultsOf(host: HostDescriptor, { vm }: Descriptor): Faults {
+  const vfio = vm.vfio.map((device, index) => ({ id: deviceId(device, index) }));
+  const faults = check({ vm: { memory: 1, vfio }, source: {}, destination: host });
+  return faults.map(({ pointer, detail }) => ({ pointer: pointer.slice('/destination'.length), detail }));
+}
+
+/** What candidates of one group have in common. Facts that are missing are a reason by themselves. */
+const reasonsOf = ({ conclusion: { verdict, possible }, findings }: Judged): string =>
+  JSON.stringify([
+    verdict,
+    possible,
+    findings.map(({ rule, device, effect, outcome, shadowedBy, lacks }) => [
+      rule.id,
+      device,
+      effect,
+      outcome,
+      shadowedBy,
+      lacks,
+    ]),
+  ]);
+
+const shown = ({ conclusion, candidates, findings, descriptor }: Group): Placements['groups'][number] => ({
+  ...conclusion,
+  candidates,
+  findings: findings.map((finding) => decided(finding, descriptor)),
+});

@@ -1,0 +1,318 @@
+import { deviceId } from '../descriptor/check.ts';
+import { member, type Pointer, tokens, valueAt, withValues } from '../descriptor/pointer.ts';
+import type { Descriptor } from '../descriptor/schema.ts';
+import { type Change, changes as allChanges } from '../rules/change.ts';
+import { counts, type Finding, isRefusal } from '../rules/finding.ts';
+import { fill } from '../rules/words.ts';
+import { changeKinds, type Concern, type Edit, efforts } from './changes.ts';
+import { Budget, settlesAt } from './completions.ts';
+import type { Decision } from './decision.ts';
+import { findingsOf } from './findings.ts';
+import { type KnownVerdict, type Verdict, verdicts } from './verdict.ts';
+
+type Remedy = NonNullable<Decision['remedies']>[number];
+
+/** Changes that one remedy may consist of. */
+const CHANGES_MAX = 3;
+
+/** What finding out may cost whether the facts that are still missing matter to one set of changes. */
+const COMPLETIONS_MAX = 50;
+
+/** Remedies that a decision lists. */
+const REMEDIES_MAX = 8;
+
+/** `decision` on `descriptor` with what would improve its verdict. */
+export function withRemedies(descriptor: Descriptor, decision: Decision): Decision {
+  const budget = new Budget();
+  const remedies = decision.verdict === 'allowed' ? [] : remediesOf(descriptor, decision.verdict, budget);
+  const incomplete = 'too much can be changed to try every set of changes: there may be other remedies';
+  const assumptions = budget.isSpent ? [...decision.assumptions, incomplete] : decision.assumptions;
+  return { ...decision, assumptions, remedies };
+}
+
+/** The changes that lift `finding` of `descriptor`, so far as they are not made already. */
+export function liftable(descriptor: Descriptor, finding: Finding): Change[] {
+  if (finding.outcome === 'clear') return [];
+  const concern = concernOf([finding], descriptor);
+  return finding.rule.liftedBy.filter((change) => {
+    const { edits } = changeKinds[change];
+    if (edits) return edits(concern).length > 0;
+    return change !== 'other-destination' || finding.host === 'destination';
+  });
+}
+
+/** The edits of each change of a set. */
+type Chosen = ReadonlyMap<Change, readonly Edit[]>;
+
+/** A descriptor after some changes, and what the rules find in it. */
+interface State {
+  readonly chosen: Chosen;
+  /** With a hole for each device that is gone, so that places are those of the descriptor that was asked about. */
+  readonly holed: Descriptor;
+  readonly findings: readonly Finding[];
+  /** `null` where it rests on what is not known. */
+  readonly verdict: KnownVerdict | null;
+}
+
+/**
+ * The minimal sets of at most {@link CHANGES_MAX} changes that were made, judged again, and found to have a better
+ * verdict than `verdict`; least effort first.
+ *
+ * Each refusal must be lifted, or else each hazard; so the search takes the one that the fewest changes lift, makes each
+ * of them and goes on from there (Reiter's hitting-set tree). What is found after a change may list further ones. No
+ * remedy makes reachable a loss of data that was not reachable before.
+ */
+function remediesOf(descriptor: Descriptor, verdict: Verdict, budget: Budget): Remedy[] {
+  const states = new Map<string, State>();
+  const unforeseen: Finding[] = [];
+  const make = (chosen: Chosen): State | null => {
+    const edits = editsOf(chosen);
+    const key = keyOf(edits);
+    const known = states.get(key);
+    if (known) return known;
+    const holed = withValues(descriptor, edits);
+    const changed = startedAnew(withoutHoles(holed), chosen);
+    if (!budget.spend(changed)) return null;
+    const kept = unforeseen.filter(({ rule }) => !rule.liftedBy.some((change) => chosen.has(change)));
+    const findings = [...findingsOf(changed), ...kept];
+    const state = {
+      chosen,
+      holed,
+      findings,
+      verdict: settlesAt(changed, findings, new Budget(COMPLETIONS_MAX, budget)),
+    };
+    states.set(key, state);
+    return state;
+  };
+  const start = make(new Map());
+  if (!start) return [];
+  // What QEMU reports and no rule foresees, none of our predictions can lift.
+  unforeseen.push(...start.findings.filter(({ outcome, seen }) => outcome === 'contradicted' && seen));
+  const losses = lossesIn(start.findings);
+  const isRemedy = (state: State): boolean =>
+    isBetter(state.verdict, verdict) && [...lossesIn(state.findings)].every((loss) => losses.has(loss));
+  /** What `chosen` comes to, if that is no worse than `as`. */
+  const asGood = (chosen: Chosen, as: State): State | null => {
+    const state = make(chosen);
+    return state && isRemedy(state) && rank(state.verdict) <= rank(as.verdict) ? state : null;
+  };
+
+  const found = new Set<State>();
+  const reached = new Set([start]);
+  for (const state of reached) {
+    if (isRemedy(state)) found.add(leastSubset(state, asGood));
+    for (const chosen of nextOf(state, losses)) {
+      const next = make(chosen);
+      if (next) reached.add(next);
+    }
+  }
+  return [...found]
+    .filter((state, index, all) => all.findIndex((other) => isSameSet(other, state)) === index)
+    .toSorted(byEffort)
+    .slice(0, REMEDIES_MAX)
+    .map((state) => remedyOf(withoutNeedless(state, asGood), descriptor));
+}
+
+const rank = (verdict: KnownVerdict | null): number => (verdict ? verdicts.indexOf(verdict) : verdicts.length);
+
+/** From an unknown verdict only acceptance is better for certain. */
+const isBetter = (verdict: KnownVerdict | null, than: Verdict): boolean =>
+  than === 'unknown' ? verdict === 'allowed' || verdict === 'risky' : rank(verdict) < rank(than);
+
+const keyOf = (edits: readonly Edit[]): string =>
+  edits
+    .map(({ pointer, to }) => `${pointer} ${JSON.stringify(to)}`)
+    .toSorted()
+    .join('\n');
+
+const isOpen = (finding: Finding): boolean => counts(finding) || finding.outcome === 'unknown';
+
+/** The losses of data that `findings` do not rule out. None can happen where something may refuse the migration before. */
+function lossesIn(findings: readonly Finding[]): Set<string> {
+  const open = findings.filter(isOpen);
+  const mayRefuse = open.some(isRefusal);
+  const losses = open.filter(({ effect, rule }) => effect === 'data-loss' && !(mayRefuse && !rule.withoutMigration));
+  return new Set(losses.map(lossOf));
+}
+
+const lossOf = ({ rule, host, device }: Finding): string => `${rule.id} ${host} ${device}`;
+
+/** What can be made of `state` next, where one of some changes must be made for anything to get better. */
+function nextOf(state: State, losses: ReadonlySet<string>): readonly Chosen[] {
+  const open = state.findings.filter((finding) => isOpen(finding) && finding.effect !== 'warning');
+  const lost = open.filter(({ effect }) => effect === 'data-loss');
+  const obstacles = [
+    open.filter(isRefusal),
+    lost.filter((finding) => finding.rule.trigger === undefined || !losses.has(lossOf(finding))),
+    open,
+  ].find(({ length }) => length > 0);
+  const options = optionsOf(state);
+  const choices = (obstacles ?? []).map(({ rule }) => rule.liftedBy.flatMap((change) => options.get(change) ?? []));
+  return choices.toSorted((a, b) => a.length - b.length)[0] ?? [];
+}
+
+/** The changes that can be added to those of `state`, each made of everything whose findings list it. */
+function optionsOf({ chosen, holed, findings }: State): Map<Change, Chosen> {
+  const listing = new Map<Change, Finding[]>();
+  for (const finding of findings.filter(isOpen)) {
+    for (const change of finding.rule.liftedBy) {
+      const list = listing.get(change);
+      if (list) list.push(finding);
+      else listing.set(change, [finding]);
+    }
+  }
+  const options = new Map<Change, Chosen>();
+  for (const [change, list] of listing) {
+    const option =
+      chosen.size < CHANGES_MAX || chosen.has(change) ? withChange(chosen, change, concernOf(list, holed)) : null;
+    if (option) options.set(change, option);
+  }
+  return options;
+}
+
+/** `chosen` and `change`; `null` where that adds nothing, or where another change has set the same already. */
+function withChange(chosen: Chosen, change: Change, concern: Concern): Chosen | null {
+  const edits = changeKinds[change].edits?.(concern) ?? [];
+  const others = [...chosen].flatMap(([other, made]) => (other === change ? [] : made));
+  if (edits.length === 0 || overlap(edits, others)) return null;
+  const set = new Set(edits.map(({ pointer }) => pointer));
+  const kept = (chosen.get(change) ?? []).filter(({ pointer }) => !set.has(pointer));
+  return new Map(chosen).set(change, [...kept, ...edits]);
+}
+
+/** Whether a place of `a` is one of `b`, or inside one, or around one. */
+function overlap(a: readonly Edit[], b: readonly Edit[]): boolean {
+  const isIn = (some: readonly Edit[], others: readonly Edit[]): boolean => {
+    const places = new Set(some.map(({ pointer }) => pointer));
+    return others.some(({ pointer }) => around(pointer).some((place) => places.has(place)));
+  };
+  return isIn(a, b) || isIn(b, a);
+}
+
+/** `pointer` and the pointers to what it is inside of. */
+const around = (pointer: Pointer): Pointer[] =>
+  tokens(pointer).map((_, depth, path) => path.slice(0, depth + 1).reduce(member, ''));
+
+/** What `findings` are about in `descriptor`, which may have holes. What is found of no one device concerns all. */
+function concernOf(findings: readonly Finding[], descriptor: Descriptor): Concern {
+  const { vfio, otherDevices = [] } = descriptor.vm;
+  const ids = new Set(findings.map(({ device }) => device));
+  const isOfAll = findings.some(({ device, once }) => once || device === undefined);
+  const there = otherDevices.flatMap((device, index) => (device === undefined ? [] : [index]));
+  const original = (pointer: Pointer): Pointer =>
+    pointer.replace(/^\/vm\/otherDevices\/(\d+)/, (_, index) => `/vm/otherDevices/${there[Number(index)]}`);
+  return {
+    descriptor,
+    devices: vfio.flatMap((device, index) => (isOfAll || ids.has(deviceId(device, index)) ? [index] : [])),
+    sides: [...new Set(findings.map(({ host }) => host))],
+    pointers: findings.flatMap(({ evidence, lacks }) =>
+      [...evidence.map(({ pointer }) => pointer), ...lacks].map(original),
+    ),
+    rules: findings.map(({ rule }) => rule.id),
+  };
+}
+
+/** Places that change while the VM runs on. */
+const RUNS_ON =
+  /^\/(?:destination|migration|vm\/runtime\/|vm\/otherDevices\/\d+$|vm\/vfio\/\d+\/unpluggedForMigration$)/;
+
+/**
+ * `descriptor` without what QEMU was seen to do before the changes: what `query-migrate` said, once anything of the VM is
+ * another; and that it could start, once a device or the VM starts anew.
+ */
+function startedAnew(descriptor: Descriptor, chosen: Chosen): Descriptor {
+  const { state, ...rest } = descriptor;
+  const { blockedReasons, ...runtime } = descriptor.vm.runtime ?? {};
+  const places = editsOf(chosen).map(({ pointer }) => pointer);
+  const isOther = places.some((place) => !/^\/(?:destination|migration)\//.test(place));
+  if (!isOther || (state === undefined && blockedReasons === undefined)) return descriptor;
+  const runsOn = places.every((place) => RUNS_ON.test(place));
+  return {
+    ...rest,
+    ...(runsOn && state !== undefined && { state }),
+    vm: { ...descriptor.vm, ...(descriptor.vm.runtime && { runtime }) },
+  };
+}
+
+/** `descriptor` without the holes that removed devices left. */
+function withoutHoles(descriptor: Descriptor): Descriptor {
+  const { otherDevices } = descriptor.vm;
+  if (!otherDevices?.some((device) => device === undefined)) return descriptor;
+  return {
+    ...descriptor,
+    vm: { ...descriptor.vm, otherDevices: otherDevices.filter((device) => device !== undefined) },
+  };
+}
+
+type AsGood = (chosen: Chosen, as: State) => State | null;
+
+/** The fewest changes of `state` that do as well as all of them. */
+function leastSubset(state: State, asGood: AsGood): State {
+  const entries = [...state.chosen];
+  const proper = Array.from({ length: 2 ** entries.length - 2 }, (_, bits) =>
+    entries.filter((_entry, index) => ((bits + 1) >> index) % 2 === 1),
+  );
+  for (const subset of proper.toSorted((a, b) => a.length - b.length)) {
+    const less = asGood(new Map(subset), state);
+    if (less) return less;
+  }
+  return state;
+}
+
+const isSameSet = (a: State, b: State): boolean =>
+  a.verdict === b.verdict &&
+  a.chosen.size === b.chosen.size &&
+  [...a.chosen.keys()].every((each) => b.chosen.has(each));
+
+const effortsOf = ({ chosen }: State): number[] =>
+  [...chosen.keys()].map((change) => efforts.indexOf(changeKinds[change].effort));
+
+/** By the highest effort, then by their sum, then by number, then by verdict. */
+function byEffort(a: State, b: State): number {
+  const [ofA, ofB] = [effortsOf(a), effortsOf(b)];
+  const sum = (all: readonly number[]): number => all.reduce((total, each) => total + each, 0);
+  return (
+    Math.max(...ofA) - Math.max(...ofB) ||
+    sum(ofA) - sum(ofB) ||
+    ofA.length - ofB.length ||
+    rank(a.verdict) - rank(b.verdict)
+  );
+}
+
+/** `state` without edits that it does as well without: what is found of all devices at once may concern fewer. */
+function withoutNeedless(state: State, asGood: AsGood): State {
+  const made = [...state.chosen].flatMap(([change, edits]) =>
+    edits.length > 1 ? edits.map((edit) => ({ change, edit })) : [],
+  );
+  const drop = (least: State, { change, edit }: (typeof made)[number]): State => {
+    const left = (least.chosen.get(change) ?? []).filter((each) => each !== edit);
+    return (left.length > 0 && asGood(new Map(least.chosen).set(change, left), state)) || least;
+  };
+  // Which of them is dropped first decides how many can be.
+  const [first, second] = [made.reduce(drop, state), made.toReversed().reduce(drop, state)];
+  return editsOf(first.chosen).length <= editsOf(second.chosen).length ? first : second;
+}
+
+const editsOf = (chosen: Chosen): Edit[] => [...chosen.values()].flat();
+
+const byPlace = (a: Edit, b: Edit): number => a.pointer.localeCompare(b.pointer, 'en', { numeric: true });
+
+function remedyOf({ chosen, verdict }: State, descriptor: Descriptor): Remedy {
+  const inOrder = [...chosen].toSorted(([a], [b]) => allChanges.indexOf(a) - allChanges.indexOf(b));
+  const highest = Math.max(...inOrder.map(([change]) => efforts.indexOf(changeKinds[change].effort)));
+  return {
+    changes: inOrder.flatMap(([id, edits]) => {
+      const { how, cost } = changeKinds[id];
+      return edits.toSorted(byPlace).map(({ pointer, to, words }) => ({
+        id,
+        pointer,
+        from: valueAt(descriptor, pointer) ?? null,
+        to: to ?? null,
+        how: fill(how, words),
+        ...(cost !== undefined && { cost }),
+      }));
+    }),
+    effort: efforts[highest] as Remedy['effort'],
+    verdict: verdict as KnownVerdict,
+  };
+}

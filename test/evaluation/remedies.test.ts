@@ -1,0 +1,210 @@
+import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../src/evaluation/evaluate.ts';
+import { withRemedies } from '../../src/evaluation/remedies.ts';
+import type { Decision } from '../../src/evaluation/decision.ts';
+import { descriptorWith, type Given, intel48 } from '../rules/rule-tester.ts';
+
+type Remedy = NonNullable<Decision['remedies']>[number];
+
+const decide = (given: Given): Decision => {
+  const descriptor = descriptorWith(given);
+  return withRemedies(descriptor, evaluate(descriptor));
+};
+
+/** "iommufd + other-qemu: allowed, host-upgrade" */
+const told = ({ changes, verdict, effort }: Remedy): string =>
+  `${[...new Set(changes.map(({ id }) => id))].join(' + ')}: ${verdict}, ${effort}`;
+
+const remediesOf = (given: Given): string[] => (decide(given).remedies ?? []).map(told);
+
+const able = { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: true };
+const devices = (...abilities: readonly object[]): Given => ({
+  '/vm/vfio': abilities.map((_, i) => ({ id: `d${i}` })),
+  '/source/devices': Object.fromEntries(abilities.map((ability, i) => [`d${i}`, { ...able, ...ability }])),
+});
+
+const quietGuest = { '/migration': { guestEvents: [] } };
+const untracked = { '/source/devices/dev0/dmaLogging': false };
+const trackingIommu = { '/source/iommu/dirtyTracking': true };
+const unplug = 'unplug-for-migration: allowed, device-replug';
+
+describe('remedies', () => {
+  it.each<{ name: string; given: Given; remedies: string[]; never?: string[] }>([
+    {
+      name: 'migration is off for the device: auto will do',
+      given: { '/vm/vfio/0/enableMigration': 'off' },
+      remedies: ['enable-migration: allowed, device-replug', unplug],
+    },
+    {
+      name: 'the driver cannot migrate: nothing that an operator sets helps, but to do without the device',
+      given: { '/source/devices/dev0': { driver: 'vfio-pci' } },
+      remedies: [unplug],
+    },
+    {
+      name: 'nothing tracks, the host IOMMU could, and type1 does not count',
+      given: { ...untracked, ...trackingIommu },
+      remedies: ['iommufd: allowed, device-replug', unplug],
+    },
+    {
+      name: 'a QEMU before there was iommufd: two changes at once',
+      given: { ...untracked, ...trackingIommu, '/source/qemu': '8.0' },
+      remedies: [unplug, 'iommufd + other-qemu: allowed, host-upgrade'],
+      never: ['iommufd: allowed, device-replug'],
+    },
+    {
+      name: 'a vIOMMU before 11.0',
+      given: { '/vm/viommu': intel48, ...trackingIommu, ...quietGuest },
+      remedies: [
+        unplug,
+        'bypass-viommu: allowed, guest-visible-change',
+        'remove-viommu: allowed, guest-visible-change',
+      ],
+      never: ['device-dirty-tracking-off: allowed, device-replug'],
+    },
+    {
+      name: 'a vIOMMU since 11.0, with a guest that does nothing meanwhile',
+      given: { '/vm/viommu': intel48, '/source/qemu': '11.1.3', ...trackingIommu, ...quietGuest },
+      remedies: [
+        unplug,
+        'device-dirty-tracking-off + iommufd: allowed, device-replug',
+        'bypass-viommu: allowed, guest-visible-change',
+        'remove-viommu: allowed, guest-visible-change',
+      ],
+    },
+    {
+      name: 'a vIOMMU since 11.0 that a guest uses: what would be accepted may lose data, and is no remedy',
+      given: { '/vm/viommu': intel48, '/source/qemu': '11.1.3', ...trackingIommu },
+      remedies: [
+        unplug,
+        'bypass-viommu: allowed, guest-visible-change',
+        'remove-viommu: allowed, guest-visible-change',
+      ],
+      never: ['device-dirty-tracking-off + iommufd: risky, device-replug'],
+    },
+    {
+      name: 'more RAM than one bitmap covers',
+      given: {
+        ...untracked,
+        ...trackingIommu,
+        '/source/qemu': '11.1.3',
+        '/vm/memory': '9TiB',
+        '/vm/vfio/0/enableMigration': 'on',
+      },
+      remedies: ['iommufd: allowed, device-replug', unplug],
+      never: ['enable-migration: allowed, device-replug'],
+    },
+    { name: 'nothing refuses it', given: {}, remedies: [] },
+    {
+      name: 'nothing is known of the host: only what settles it is sure to help',
+      given: { '/source': {} },
+      remedies: [unplug],
+    },
+  ])('$name', ({ given, remedies, never = [] }) => {
+    const found = remediesOf(given);
+    expect(found.filter((each) => remedies.includes(each))).toEqual(remedies);
+    expect(found.filter((each) => never.includes(each))).toEqual([]);
+  });
+
+  it('say what to set where, how, and at what cost', () => {
+    expect(decide({ '/vm/vfio/0/enableMigration': 'off' }).remedies?.[0]).toEqual({
+      changes: [
+        {
+          id: 'enable-migration',
+          pointer: '/vm/vfio/0/enableMigration',
+          from: 'off',
+          to: 'auto',
+          how: expect.stringContaining('-device vfio-pci,id=dev0,…,enable-migration=auto') as string,
+          cost: 'The guest is without the device while it is plugged in again.',
+        },
+      ],
+      effort: 'device-replug',
+      verdict: 'allowed',
+    });
+  });
+
+  it('take what stands nowhere for null', () => {
+    const [remedy] = decide({ '/vm/viommu': intel48, '/vm/vfio/0/unpluggedForMigration': undefined }).remedies ?? [];
+    expect(remedy?.changes).toMatchObject([{ pointer: '/vm/vfio/0/unpluggedForMigration', from: null, to: true }]);
+  });
+
+  it('make one change of all devices that need it, and of no other', () => {
+    const [remedy] = decide(devices({ protocol: 'none' }, {}, { protocol: 'none' })).remedies ?? [];
+    expect(remedy?.changes.map(({ pointer }) => pointer)).toEqual([
+      '/vm/vfio/0/unpluggedForMigration',
+      '/vm/vfio/2/unpluggedForMigration',
+    ]);
+  });
+
+  it.each([0, 1, 2])('of several devices, unplug device %s alone, which is the one without P2P', (index) => {
+    const abilities = [0, 1, 2].map((i) => ({ p2p: i !== index }));
+    const { remedies = [] } = decide(devices(...abilities));
+    expect(remedies.map(({ changes }) => changes.map(({ pointer }) => pointer))).toEqual([
+      [`/vm/vfio/${index}/unpluggedForMigration`],
+    ]);
+  });
+
+  it.each<{ name: string; given: Given; remedies: string[] }>([
+    {
+      name: 'a reason that QEMU gives and nobody foresaw',
+      given: { '/vm/runtime': { blockedReasons: ['the moon is in the wrong place'] } },
+      remedies: ['restart-vm: allowed, vm-restart'],
+    },
+    {
+      name: 'a reason that was foreseen goes with what it rests on',
+      given: {
+        '/vm/vfio/0/enableMigration': 'off',
+        '/vm/runtime': { blockedReasons: ['0000:3b:00.1: Migration is disabled for VFIO device'] },
+      },
+      remedies: ['enable-migration: allowed, device-replug', unplug],
+    },
+  ])('of what was seen: $name', ({ given, remedies }) => {
+    expect(remediesOf(given)).toEqual(remedies);
+  });
+
+  it('do not take a device that must start again for one that started before', () => {
+    const running = { ...untracked, '/state': 'running', '/vm/viommu': intel48 };
+    const on = { ...running, '/vm/vfio/0/enableMigration': 'on' };
+    expect(decide(on).findings.find(({ rule }) => rule === 'vfio-viommu')?.outcome).toBe('contradicted');
+    expect(remediesOf(running).filter((each) => each.startsWith('enable-migration:'))).toEqual([]);
+  });
+
+  it('are not looked for where the verdict is allowed', () => {
+    expect(decide({}).remedies).toEqual([]);
+  });
+
+  it('are left out of a decision that nobody asks to have any', () => {
+    expect(evaluate(descriptorWith({ '/vm/viommu': intel48 }))).not.toHaveProperty('remedies');
+  });
+
+  it('say so when there is too much to try', () => {
+    const abilities = Array.from({ length: 256 }, () => ({ dmaLogging: false }));
+    const { assumptions } = decide({ ...devices(...abilities), '/vm/viommu': intel48 });
+    expect(assumptions).toContain('too much can be changed to try every set of changes: there may be other remedies');
+  });
+});
+
+describe('what lifts a finding', () => {
+  const liftedBy = (given: Given, rule: string): string[] | undefined =>
+    evaluate(descriptorWith(given)).findings.find((finding) => finding.rule === rule)?.liftedBy;
+  const behind = { '/vm/viommu': intel48, '/source/qemu': '11.1.3' };
+
+  it('is what is not so already', () => {
+    const bypassing = { ...behind, '/vm/vfio/0/type': 'mdev', '/vm/vfio/0/deviceDirtyTracking': 'off' };
+    expect(liftedBy(behind, 'vfio-viommu')).toContain('device-dirty-tracking-off');
+    expect(liftedBy({ ...bypassing, '/source/qemu': '10.2.2' }, 'vfio-viommu')).not.toContain(
+      'device-dirty-tracking-off',
+    );
+  });
+
+  it('is another destination on the destination only', () => {
+    const none = { protocol: 'none' };
+    const there = { '/destination': { qemu: '10.2.2', kernel: '6.12', devices: { dev0: none } } };
+    const hosts = evaluate(descriptorWith({ '/source/devices/dev0': none, ...there })).findings.filter(
+      ({ rule }) => rule === 'vfio-no-migration-support',
+    );
+    expect(hosts.map(({ host, liftedBy: all }) => [host, all.includes('other-destination')])).toEqual([
+      ['source', false],
+      ['destination', true],
+    ]);
+  });
+});
