@@ -22,6 +22,8 @@ export interface Container {
   readonly devices: readonly Device[];
   /** Who sees what the devices write. */
   readonly tracker: Fact<Tracker>;
+  /** Whether nothing sees what the devices write; known more often than who does. */
+  readonly isUntracked: Truth;
   /** Bytes that the bitmap of one unmap may cover, inclusive; `null` where there is no limit. */
   readonly limit: Fact<bigint | null>;
   /** Whether QEMU holds this container able to track dirty pages once its devices up to `device` are there. */
@@ -46,7 +48,7 @@ export interface Container {
 
 /**
  * The containers that QEMU puts the devices into: one a device behind a vIOMMU; in system memory one for all legacy
- * devices and one an iommufd object. Failover primaries are unplugged before migration starts and share none.
+ * devices and one an iommufd object.
  */
 export function formContainers(
   devices: readonly Device[],
@@ -58,7 +60,6 @@ export function formContainers(
   const inMemory: [Device, ...Device[]][] = [];
   for (const device of devices) {
     const { descriptor, behindViommu } = device;
-    if (descriptor.unpluggedForMigration === true) continue;
     const isAlone = isTrue(behindViommu);
     const shared = isAlone ? undefined : inMemory.find(([first]) => isShared(first.descriptor, descriptor));
     if (shared) {
@@ -115,6 +116,12 @@ class FormedContainer implements Container {
   get tracker(): Fact<Tracker> {
     this.#tracker ??= findTracker(this.devices, this.tracksDirtyPages(this.devices.at(-1) as Device));
     return this.#tracker;
+  }
+
+  get isUntracked(): Truth {
+    const devicesTrack = all(...this.devices.map((device) => device.tracksDirtyPages));
+    if (isTrue(devicesTrack)) return not(devicesTrack);
+    return all(not(devicesTrack), not(this.tracksDirtyPages(this.devices.at(-1) as Device)));
   }
 
   get limit(): Fact<bigint | null> {

@@ -22,7 +22,10 @@ export interface Scenario {
   readonly others: readonly OtherDevice[];
   /** In the order in which QEMU realizes them. */
   readonly devices: readonly Device[];
+  /** Those of the devices that are there while the VM is migrated. */
   readonly containers: readonly Container[];
+  /** Those of the devices that are unplugged before: they are there while the VM runs. */
+  readonly containersBefore: readonly Container[];
   /** What its containers need of the host together; `null` where QEMU takes one of the devices not. */
   readonly needs: () => Fact<Bounds<Needs> | null>;
   /** Whether a migration converges, as far as devices go; `null` where that is no question. */
@@ -37,7 +40,10 @@ export function resolve(descriptor: Descriptor, side: Side): Scenario {
   const devices = readDevices(host, vm);
   const sections = lazy(() => choose(host.pageSize, (page) => readSections(descriptor, host.qemuVersion, page)));
   const migration = readMigration(descriptor);
-  const containers = formContainers(devices, host, vm, sections);
+  const staying = devices.filter((device) => !isUnplugged(device));
+  const containers = formContainers(staying, host, vm, sections);
+  const containersBefore =
+    staying.length === devices.length ? [] : formContainers(devices.filter(isUnplugged), host, vm, sections);
   return {
     side,
     host,
@@ -47,7 +53,10 @@ export function resolve(descriptor: Descriptor, side: Side): Scenario {
     others: readOtherDevices(descriptor.vm, host.qemu),
     devices,
     containers,
+    containersBefore,
     needs: () => readVmNeeds(containers),
     convergence: () => readConvergence(containers, migration, guestMemoryOf(descriptor.vm)),
   };
 }
+
+const isUnplugged = ({ descriptor }: Device): boolean => descriptor.unpluggedForMigration === true;

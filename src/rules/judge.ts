@@ -64,12 +64,12 @@ type Component = DeviceHere | OtherHere;
 
 /** The devices in the order in which QEMU realizes them: by place on the command line, or the VFIO devices last. */
 function componentsOf(scenario: Scenario): readonly Component[] {
-  const { others, devices, containers } = scenario;
+  const { others, devices, containers, containersBefore } = scenario;
   const components: Component[] = others.map((other) => ({ ...scenario, other }));
   let [container] = containers;
   for (const device of devices) {
-    if (!container?.devices.includes(device)) container = containers.find((each) => each.devices.includes(device));
-    // A failover primary, which is in no container, is unplugged before migration starts.
+    const isThere = (each: Container): boolean => each.devices.includes(device);
+    if (!container || !isThere(container)) container = containers.find(isThere) ?? containersBefore.find(isThere);
     if (container) components.push(deviceHere(scenario, device, container));
   }
   if (others.length === 0) return components;
@@ -82,8 +82,23 @@ function componentsOf(scenario: Scenario): readonly Component[] {
 
 /** Spelt out: a spread costs as much as judging the device. */
 function deviceHere(scenario: Scenario, device: Device, container: Container): DeviceHere {
-  const { side, host, vm, migration, disks, others, devices, containers, needs, convergence } = scenario;
-  return { side, host, vm, migration, disks, others, devices, containers, needs, convergence, device, container };
+  const { side, host, vm, migration, disks, others, devices, containers, containersBefore, needs, convergence } =
+    scenario;
+  return {
+    side,
+    host,
+    vm,
+    migration,
+    disks,
+    others,
+    devices,
+    containers,
+    containersBefore,
+    needs,
+    convergence,
+    device,
+    container,
+  };
 }
 
 function judgeComponent(component: Component, pass: PlannedPass, found: Findings): void {
@@ -97,9 +112,14 @@ function judgeComponent(component: Component, pass: PlannedPass, found: Findings
     );
   } else {
     const { device } = component;
-    const rules = isFalse(device.behindViommu) ? pass.untranslated : pass.device;
-    found.addAll(device.isPreparedForMigration ? rules : pass.unprepared, component, device.id, device);
+    found.addAll(rulesFor(device, pass), component, device.id, device);
   }
+}
+
+function rulesFor({ type, behindViommu, descriptor }: Device, pass: PlannedPass): readonly Planned<DeviceHere>[] {
+  if (type !== 'vfio-pci' && type !== 'mdev') return pass.unprepared;
+  if (descriptor.unpluggedForMigration === true) return pass.plugged;
+  return isFalse(behindViommu) ? pass.untranslated : pass.device;
 }
 
 /** What was found so far. */

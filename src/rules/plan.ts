@@ -23,6 +23,8 @@ export interface PlannedPass {
   readonly device: readonly Planned<DeviceHere>[];
   /** Those of `device` that may be true of one that is not behind a vIOMMU. */
   readonly untranslated: readonly Planned<DeviceHere>[];
+  /** Those of `device` that keep one from being plugged in, which says nothing of its migration. */
+  readonly plugged: readonly Planned<DeviceHere>[];
   readonly unprepared: readonly Planned<DeviceHere>[];
   readonly container: readonly Planned<ContainerHere>[];
 }
@@ -56,6 +58,7 @@ const planAll = (
     other: of(other),
     device: of(device),
     untranslated: of(device?.filter(({ behindViommu }) => !behindViommu)),
+    plugged: of(device?.filter(({ effect }) => effect === 'start-failure')),
     unprepared: of(unprepared),
     container: of(container),
   }));

@@ -19,6 +19,14 @@ export const vfioDirtyTracking = deviceRule({
     },
   },
   wordings: ["IOMMU instance for device {device} doesn't support dirty tracking"],
-  liftedBy: ['iommufd', 'other-driver', 'other-destination', 'enable-migration', 'unplug-for-migration'],
+  liftedBy: [
+    'iommufd',
+    'enable-migration',
+    'unplug-for-migration',
+    'other-driver',
+    'other-qemu',
+    'other-kernel',
+    'other-destination',
+  ],
   source: { confidence: 'confirmed', read: ['d4a2af747d5a, 8.1', 'f48b472450ef, 9.1', '10.2.2', '11.1.3 run'] },
 });

@@ -1,4 +1,3 @@
-import { is } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
 export const vfioUntrackedDma = deviceRule({
@@ -9,7 +8,7 @@ export const vfioUntrackedDma = deviceRule({
   behaviour: 'bitmapGate',
   effect: 'data-loss',
   cases: {
-    'tracking-started': { message: null, holds: ({ container }) => is(container.tracker, 'none') },
+    'tracking-started': { message: null, holds: ({ container }) => container.isUntracked },
   },
   liftedBy: ['iommufd', 'other-driver', 'other-destination', 'unplug-for-migration'],
   source: { confidence: 'inferred', read: ['vfio_listener_log_sync, 10.2.2', '11.1.3 run: no tracking is started'] },

@@ -23,7 +23,7 @@ export const vfioViommu = deviceRule({
       holds: ({ device }) => all(device.behindViommu, device.tracksDirtyPages),
     },
   },
-  liftedBy: ['bypass-viommu', 'device-dirty-tracking-off', 'remove-viommu', 'unplug-for-migration'],
+  liftedBy: ['bypass-viommu', 'device-dirty-tracking-off', 'other-qemu', 'remove-viommu', 'unplug-for-migration'],
   source: {
     confidence: 'confirmed',
     read: ['e46883204c38, 8.0', '3c26c80a0a26, 8.1', '10.2.2', '0e3c1e2b2b24, 11.0', '11.1.3 run'],

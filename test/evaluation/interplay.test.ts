@@ -127,6 +127,19 @@ describe('the destination', () => {
   });
 });
 
+describe('a device that is unplugged before the migration', () => {
+  const unplugged = { '/vm/vfio/0/unpluggedForMigration': true };
+
+  it('is not prepared for it', () => {
+    expect(evaluate(descriptorWith({ ...unplugged, '/source/devices/dev0/protocol': 'none' })).findings).toEqual([]);
+  });
+
+  it('must be one that can be plugged in all the same', () => {
+    const given = { ...unplugged, '/vm/viommu': { ...intel48, cachingMode: false } };
+    expect(evaluate(descriptorWith(given)).findings.map(({ rule }) => rule)).toEqual(['viommu-caching-mode']);
+  });
+});
+
 describe('containers', () => {
   it.each([
     { name: 'legacy devices share one', given: devices({}, {}), containers: [['d0', 'd1']] },

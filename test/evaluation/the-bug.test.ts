@@ -119,7 +119,7 @@ describe('QEMU 11.1.3, whose tracked loop takes the end for the size', () => {
     },
     {
       name: 'what is mapped below goes',
-      mappings: [{ iova: '0xfedff000', pageSize: '4KiB', count: 1 }],
+      mappings: [{ iova: '0xfedff000', pageSize: '4KiB', count: 1, gpa: '0x1000' }],
       unmapCalls: 1,
       leftMappedBytes: 0,
       verdict: 'allowed',
