@@ -4,7 +4,7 @@ import { deviceRule } from './rule.ts';
 export const vfioDirtyTracking = deviceRule({
   id: 'vfio-dirty-tracking',
   title: 'Nothing tracks what the device writes',
-  why: 'Somebody must see what the device writes: the device (DMA logging) or, since 9.1 and on iommufd only, the host IOMMU. Type1 does not count, since it calls every mapped page dirty on every pass; on takes that and only warns.',
+  why: 'Somebody must see what the device writes: the device (DMA logging) or, on iommufd only and for newer QEMUs, the host IOMMU. Type1 does not count, since it calls every mapped page dirty on every pass; on takes that and only warns.',
   layer: 'device',
   behaviour: 'trackingDemand',
   effect: { auto: 'blocker', on: 'warning' },

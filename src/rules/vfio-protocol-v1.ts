@@ -4,7 +4,7 @@ import { deviceRule } from './rule.ts';
 export const vfioProtocolV1 = deviceRule({
   id: 'vfio-protocol-v1',
   title: 'VFIO migration is not enabled, or not in this QEMU’s protocol',
-  why: 'Before 8.1 VFIO migration is experimental: off unless asked for, and one text stands for every reason against it. 7.2 speaks protocol v1 only, which no current driver offers, and wants the container to track dirty pages.',
+  why: 'Here VFIO migration is still experimental: off unless asked for, and one text stands for every reason against it. The oldest QEMU speaks protocol v1 only, which no current driver offers, and wants the container to track dirty pages.',
   layer: 'qemu',
   behaviour: 'initMessages',
   effect: 'blocker',

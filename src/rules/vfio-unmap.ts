@@ -32,7 +32,7 @@ const unmapFails: Case<DeviceHere> = {
 export const vfioUnmap = deviceRule({
   id: 'vfio-unmap',
   title: 'A guest’s domain switch fails the migration',
-  why: 'While dirty tracking runs, an unmap that the vIOMMU asks for may need a larger dirty bitmap than type1 takes; QEMU then refuses it and the migration fails with that error. Until 10.2 a guest that leaves a DMA domain makes QEMU unmap the whole aperture, in pieces of up to half of it, however little is mapped.',
+  why: 'While dirty tracking runs, an unmap that the vIOMMU asks for may need a larger dirty bitmap than type1 takes; QEMU then refuses it and the migration fails with that error. Before QEMU unmapped only what is mapped, a guest that leaves a DMA domain makes it unmap the whole aperture, in pieces of up to half of it, however little is mapped.',
   layer: 'qemu',
   behaviour: 'domainUnmap',
   effect: 'migration-failure',

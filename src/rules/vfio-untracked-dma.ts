@@ -3,7 +3,7 @@ import { deviceRule } from './rule.ts';
 export const vfioUntrackedDma = deviceRule({
   id: 'vfio-untracked-dma',
   title: 'What the device writes during migration is lost',
-  why: 'With enable-migration=on and nothing that tracks dirty pages, QEMU since 10.0 never counts tracking as started and reads no bitmap, so that what the device writes while memory is copied is not sent again. Earlier QEMUs marked all of it dirty instead. QEMU says nothing after the warning at start.',
+  why: 'With enable-migration=on and nothing that tracks dirty pages, newer QEMUs never count tracking as started and read no bitmap, so that what the device writes while memory is copied is not sent again. Earlier QEMUs marked all of it dirty instead. QEMU says nothing after the warning at start.',
   layer: 'qemu',
   behaviour: 'bitmapGate',
   effect: 'data-loss',

@@ -4,7 +4,7 @@ import { type DeviceHere, deviceRule } from './rule.ts';
 export const viommuCachingMode = deviceRule({
   id: 'viommu-caching-mode',
   title: 'intel-iommu without caching mode',
-  why: 'Without caching mode a guest does not tell intel-iommu about new mappings, and the host could not follow them. Until 10.1 QEMU exits once the machine is built; since 10.2 a physical device is refused, and an mdev is let through.',
+  why: 'Without caching mode a guest does not tell intel-iommu about new mappings, and the host could not follow them. Older QEMUs exit once the machine is built; newer ones refuse a physical device, and let an mdev through.',
   layer: 'qemu',
   behaviour: 'cachingModeCheck',
   effect: 'start-failure',

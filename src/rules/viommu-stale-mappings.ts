@@ -8,7 +8,7 @@ const leavesMappings = ({ from, cost }: Transition): Truth =>
 export const viommuStaleMappings = deviceRule({
   id: 'viommu-stale-mappings',
   title: 'Mappings outlive the guest’s DMA domain',
-  why: 'The loop that since 11.0 unmaps only what is mapped takes the end of the range for its size, and so finds nothing at or above 0xfef00000: what the guest maps there stays mapped in the host, and its dirty bits are never read if the guest goes on to an identity domain. QEMU says nothing.',
+  why: 'The loop that unmaps only what is mapped takes the end of the range for its size, and so finds nothing at or above 0xfef00000: what the guest maps there stays mapped in the host, and its dirty bits are never read if the guest goes on to an identity domain. QEMU says nothing.',
   layer: 'qemu',
   behaviour: 'domainUnmap',
   effect: 'data-loss',

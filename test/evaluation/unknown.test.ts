@@ -78,7 +78,7 @@ describe('an unknown verdict', () => {
     expect(unknowns).toEqual([
       {
         pointer: '/source/devices/dev0/dmaLogging',
-        neededBy: ['vfio-dirty-tracking', 'vfio-tracking-start', 'vfio-untracked-dma'],
+        neededBy: ['vfio-dirty-tracking', 'vfio-tracking-start'],
         obtain: 'ioctl VFIO_DEVICE_FEATURE on the device, PROBE of VFIO_DEVICE_FEATURE_DMA_LOGGING_START',
         decides: { true: 'allowed', false: 'blocked' },
       },
