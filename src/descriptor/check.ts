@@ -20,6 +20,9 @@ const MAPPED_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 /** Bytes of the smallest block of virtio-mem (VIRTIO_MEM_MIN_BLOCK_SIZE, hw/virtio/virtio-mem.c). */
 const BLOCK_MIN = 1n << 20n;
 
+/** Whether virtio-mem can be plugged in blocks of so many bytes. */
+export const isBlockSize = (bytes: bigint): boolean => bytes >= BLOCK_MIN && (bytes & (bytes - 1n)) === 0n;
+
 /**
  * What is wrong with a descriptor that has the right shape: quantities out of range, names that clash or name nothing,
  * mappings that overlap. Every fault, in the order of the document.
@@ -42,7 +45,7 @@ function* checkVm({ vm }: Descriptor): Generator<Fault> {
   }
   for (const [index, { blockSize }] of (vm.hotplugged ?? []).entries()) {
     const block = blockSize === undefined ? BLOCK_MIN : parseSize(blockSize);
-    if (block !== null && (block < BLOCK_MIN || (block & (block - 1n)) !== 0n)) {
+    if (block !== null && !isBlockSize(block)) {
       yield {
         pointer: `/vm/hotplugged/${index}/blockSize`,
         detail: 'a block of virtio-mem is a power of two, at least 1MiB',

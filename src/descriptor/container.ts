@@ -22,8 +22,8 @@ export interface Container {
   readonly devices: readonly Device[];
   /** Who sees what the devices write. */
   readonly tracker: Fact<Tracker>;
-  /** Whether nothing sees what the devices write; known more often than who does. */
-  readonly isUntracked: Truth;
+  /** Whether nothing sees what the device writes; known more often than who does. */
+  readonly leavesUntracked: (device: Device) => Truth;
   /** Bytes that the bitmap of one unmap may cover, inclusive; `null` where there is no limit. */
   readonly limit: Fact<bigint | null>;
   /** Whether QEMU holds this container able to track dirty pages once its devices up to `device` are there. */
@@ -59,8 +59,9 @@ export function formContainers(
   const groups: [Device, ...Device[]][] = [];
   const inMemory: [Device, ...Device[]][] = [];
   for (const device of devices) {
-    const { descriptor, behindViommu } = device;
-    const isAlone = isTrue(behindViommu);
+    const { descriptor, behindViommu, type } = device;
+    // What QEMU does not track the dirty pages of has no say in how it tracks those of others.
+    const isAlone = isTrue(behindViommu) || (type !== 'vfio-pci' && type !== 'mdev');
     const shared = isAlone ? undefined : inMemory.find(([first]) => isShared(first.descriptor, descriptor));
     if (shared) {
       shared.push(device);
@@ -118,10 +119,12 @@ class FormedContainer implements Container {
     return this.#tracker;
   }
 
-  get isUntracked(): Truth {
-    const devicesTrack = all(...this.devices.map((device) => device.tracksDirtyPages));
+  leavesUntracked(device: Device): Truth {
+    const devicesTrack = all(...this.devices.map((each) => each.tracksDirtyPages));
     if (isTrue(devicesTrack)) return not(devicesTrack);
-    return all(not(devicesTrack), not(this.tracksDirtyPages(this.devices.at(-1) as Device)));
+    // Of an iommufd container each page table is asked by itself, and one that does not track is passed over.
+    const isTracked = this.#isLegacy ? this.tracksDirtyPages(device) : device.hwptTracksDirtyPages;
+    return all(not(devicesTrack), not(isTracked));
   }
 
   get limit(): Fact<bigint | null> {

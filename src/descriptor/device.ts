@@ -37,7 +37,7 @@ export interface Device {
   readonly protocol: Fact<'v1' | 'v2' | 'none'>;
   readonly stopCopy: Truth;
   readonly p2p: Truth;
-  /** Whether QEMU gets as far as a migration state for this device: the driver speaks its protocol, with stop-copy. */
+  /** Whether QEMU gets as far as a migration state for this device: it is not off, and the driver speaks its protocol, with stop-copy. */
   readonly initialisesMigration: Truth;
   /** The device logs its own DMA writes, and is not told not to. */
   readonly tracksDirtyPages: Truth;
@@ -58,7 +58,7 @@ export interface Device {
 }
 
 /** … of several devices, in the order in which QEMU realizes them. */
-export interface SoFar {
+interface SoFar {
   /** … before the last one has a migration state. */
   readonly otherInitialisesMigration: Truth;
   readonly initialisesMigration: Truth;
@@ -110,8 +110,10 @@ function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: V
   const p2p = isNone ?? ability(there, 'p2p', given?.p2p, undefined, undefined);
   const dmaLogging = ability(there, 'dmaLogging', given?.dmaLogging, driver?.dmaLogging, given?.driver);
   const { qemu } = host;
-  const initialisesMigration = choose(qemu.protocol, (spoken) =>
-    spoken === 'v1' ? is(protocol, 'v1') : all(is(protocol, 'v2'), stopCopy),
+  const enableMigration = readEnableMigration(descriptor, pointer, host);
+  const initialisesMigration = all(
+    not(is(enableMigration, 'off')),
+    choose(qemu.protocol, (spoken) => (spoken === 'v1' ? is(protocol, 'v1') : all(is(protocol, 'v2'), stopCopy))),
   );
   const behindViommu = isFalse(vm.hasViommu) ? vm.hasViommu : all(vm.hasViommu, not(bypasses(descriptor, pointer, vm)));
   const backend = read(
@@ -128,13 +130,16 @@ function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: V
     type,
     isPreparedForMigration,
     backend,
-    enableMigration: readEnableMigration(descriptor, pointer, host),
+    enableMigration,
     protocol,
     stopCopy,
     p2p,
     initialisesMigration,
-    tracksDirtyPages:
-      descriptor.deviceDirtyTracking === 'off' ? all(dmaLogging, not(obeysOff(pointer, host))) : dmaLogging,
+    tracksDirtyPages: isKnownToBe(qemu.loggingRanges, 'none')
+      ? map(qemu.loggingRanges, () => false)
+      : descriptor.deviceDirtyTracking === 'off'
+        ? all(dmaLogging, not(obeysOff(pointer, host)))
+        : dmaLogging,
     hwptTracksDirtyPages: readHwptTracking(backend, type, pointer, host),
     loggingBits: loggingBitsOf(given),
     behindViommu,

@@ -76,7 +76,7 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
     kernelVersion: kernel.version,
     pageSize,
     hwptDirtyTracking: {
-      kernel: kernel.hwptDirtyTracking,
+      kernel: host.iommu?.vendor === 'arm' ? kernel.smmuDirtyTracking : kernel.hwptDirtyTracking,
       iommu: given(iommu, 'dirtyTracking', host.iommu?.dirtyTracking),
     },
     iommuAddressWidth: given(iommu, 'addressWidth', host.iommu?.addressWidth),
@@ -130,6 +130,7 @@ interface Software {
   readonly kernel: {
     readonly version: Fact<Version>;
     readonly hwptDirtyTracking: Truth;
+    readonly smmuDirtyTracking: Truth;
     readonly type1TracksDirtyPages: Truth;
     readonly iommufd: Truth;
     readonly updateVaddr: Host['updateVaddr'];
@@ -160,6 +161,7 @@ function softwareOf(side: Side, host: HostDescriptor): Software {
     kernel: {
       version: kernel,
       hwptDirtyTracking: ability('hwptDirtyTracking'),
+      smmuDirtyTracking: ability('smmuDirtyTracking'),
       type1TracksDirtyPages: kernel.known ? ability('dirtyPages') : constant(true),
       iommufd: kernel.known ? ability('iommufd') : constant(true),
       updateVaddr: map(kernel, (each) => kernelAbilities(each).updateVaddr),

@@ -3,7 +3,7 @@ import { type Fact, type Known, read, type Truth } from './fact.ts';
 import { parseSize } from './quantities.ts';
 import type { Descriptor } from './schema.ts';
 
-export type MigrationMode = 'normal' | 'cpr-reboot' | 'cpr-transfer' | 'cpr-exec' | 'snapshot';
+type MigrationMode = 'normal' | 'cpr-reboot' | 'cpr-transfer' | 'cpr-exec' | 'snapshot';
 
 /** What a hazard may wait for. */
 export const guestEvents = ['guest-unmap', 'domain-switch', 'reset', 'hotplug', 'dirty-rate'] as const;

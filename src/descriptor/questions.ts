@@ -18,7 +18,12 @@ const vfioFeature = 'ioctl VFIO_DEVICE_FEATURE on the device';
 /** By JSON Pointer; `*` stands for any one token. */
 const questions: Readonly<Record<string, Question>> = {
   '/vm/viommu': {
-    values: [null, { model: 'intel', addressWidth: 48, cachingMode: true }],
+    values: [
+      null,
+      { model: 'intel', addressWidth: 48, cachingMode: true },
+      { model: 'virtio', addressWidth: 48 },
+      { model: 'amd', dmaRemap: true },
+    ],
     obtain: 'libvirt: the <iommu> element of the domain; QEMU: -device intel-iommu, virtio-iommu-pci or amd-iommu',
   },
   '/vm/machine': {
@@ -69,7 +74,7 @@ const questions: Readonly<Record<string, Question>> = {
   '/*/iommu/addressWidth': {
     values: INTEL_ADDRESS_WIDTHS,
     obtain:
-      'ioctl VFIO_IOMMU_GET_INFO, the last byte of the last IOVA range; or the mgaw field of /sys/class/iommu/dmar0/intel-iommu/cap',
+      'ioctl VFIO_IOMMU_GET_INFO, the last byte of the last IOVA range; the mgaw field of /sys/class/iommu/dmar0/intel-iommu/cap may be wider than what is used',
   },
   '/*/iommu/vendor': {
     values: ['intel', 'amd', 'arm'],
@@ -93,7 +98,7 @@ const questions: Readonly<Record<string, Question>> = {
       'lspci -vv of the device: an "Address Translation Service" (ATS) capability; with ats=auto QEMU warns where the kernel rules it out',
   },
   '/*/devices/*/protocol': {
-    values: ['v2', 'none'],
+    values: ['v2', 'v1', 'none'],
     obtain: `${vfioFeature}, GET of VFIO_DEVICE_FEATURE_MIGRATION: ENOTTY means none; the driver: readlink /sys/bus/pci/devices/BDF/driver`,
   },
   '/*/devices/*/stopCopy': {
@@ -113,14 +118,19 @@ const questions: Readonly<Record<string, Question>> = {
   ),
 };
 
-const patterns = Object.entries(questions).map(([pattern, question]) => ({ pattern: tokens(pattern), question }));
+const patterns = Object.entries(questions).map(([text, question]) => ({ text, pattern: tokens(text), question }));
 
 /** The question that the value at `pointer` answers. */
-export function questionAt(pointer: Pointer): Question {
+export const questionAt = (pointer: Pointer): Question => patternAt(pointer).question;
+
+/** What the fact at `pointer` is called whatever the VM: a pointer in which `*` stands for names and numbers. */
+export const factAt = (pointer: Pointer): string => patternAt(pointer).text;
+
+function patternAt(pointer: Pointer): (typeof patterns)[number] {
   const path = tokens(pointer);
   const found = patterns.find(
     ({ pattern }) => pattern.length === path.length && pattern.every((token, i) => token === '*' || token === path[i]),
   );
   if (!found) throw new Error(`a rule lacks ${pointer}, which no question asks for`);
-  return found.question;
+  return found;
 }

@@ -54,7 +54,7 @@ export function resolve(descriptor: Descriptor, side: Side): Scenario {
     devices,
     containers,
     containersBefore,
-    needs: () => readVmNeeds(containers),
+    needs: () => readVmNeeds([...containers, ...containersBefore]),
     convergence: () => readConvergence(containers, migration, guestMemoryOf(descriptor.vm)),
   };
 }

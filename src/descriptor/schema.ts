@@ -213,9 +213,7 @@ const behaviours = z
 
 export const host = z
   .strictObject({
-    profile: name
-      .optional()
-      .describe('A host profile of the service’s configuration; what is said beside it wins.'),
+    profile: name.optional().describe('A host profile of the service’s configuration; what is said beside it wins.'),
     qemu: version.optional().describe('Version of the QEMU process.'),
     kernel: version.optional(),
     libvirt: version.optional(),

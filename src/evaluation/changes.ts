@@ -251,8 +251,18 @@ interface Transfer {
   readonly limitMs: bigint;
 }
 
+/** `descriptor` without the holes that removed devices left. */
+export function withoutHoles(descriptor: Descriptor): Descriptor {
+  const { otherDevices } = descriptor.vm;
+  if (!otherDevices?.some((device) => device === undefined)) return descriptor;
+  return {
+    ...descriptor,
+    vm: { ...descriptor.vm, otherDevices: otherDevices.filter((device) => device !== undefined) },
+  };
+}
+
 function transferOf(descriptor: Descriptor): Transfer {
-  const { convergence, migration } = resolve(descriptor, 'source');
+  const { convergence, migration } = resolve(withoutHoles(descriptor), 'source');
   const known = record({
     convergence: convergence(),
     bandwidth: migration.bandwidth,

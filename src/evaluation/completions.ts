@@ -5,7 +5,7 @@ import type { Finding } from '../rules/finding.ts';
 import { findingsOf } from './findings.ts';
 import { type KnownVerdict, settledVerdict, verdicts } from './verdict.ts';
 
-/** Devices that are no VFIO devices, of which judging so many costs as much as judging one. */
+/** Disks, or devices that are no VFIO devices, of which judging so many costs as much as judging one. */
 const OTHERS_A_COST = 4;
 
 /** What one search may spend. */
@@ -26,7 +26,7 @@ export class Budget {
   spend(descriptor: Descriptor): boolean {
     const { vm, destination } = descriptor;
     const cost = vm.vfio.reduce((sum, { mappings = [] }) => sum + 1 + mappings.length, 0);
-    const others = Math.ceil((vm.otherDevices?.length ?? 0) / OTHERS_A_COST);
+    const others = Math.ceil(((vm.otherDevices?.length ?? 0) + (vm.disks?.length ?? 0)) / OTHERS_A_COST);
     this.#left -= Math.max(cost + others, 1) * (destination ? 2 : 1);
     return this.#whole?.spend(descriptor) !== false && this.#left >= 0;
   }

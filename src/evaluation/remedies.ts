@@ -4,7 +4,7 @@ import type { Descriptor } from '../descriptor/schema.ts';
 import { type Change, changes as allChanges } from '../rules/change.ts';
 import { counts, type Finding, isRefusal } from '../rules/finding.ts';
 import { fill } from '../rules/words.ts';
-import { changeKinds, type Concern, type Edit, efforts } from './changes.ts';
+import { changeKinds, type Concern, type Edit, efforts, withoutHoles } from './changes.ts';
 import { Budget, settlesAt } from './completions.ts';
 import type { Decision } from './decision.ts';
 import { findingsOf } from './findings.ts';
@@ -115,9 +115,9 @@ function remediesOf(descriptor: Descriptor, verdict: Verdict, budget: Budget): R
 
 const rank = (verdict: KnownVerdict | null): number => (verdict ? verdicts.indexOf(verdict) : verdicts.length);
 
-/** From an unknown verdict only acceptance is better for certain. */
+/** Only acceptance is: from an unknown verdict for certain, and a refusal mends nothing. */
 const isBetter = (verdict: KnownVerdict | null, than: Verdict): boolean =>
-  than === 'unknown' ? verdict === 'allowed' || verdict === 'risky' : rank(verdict) < rank(than);
+  (verdict === 'allowed' || verdict === 'risky') && (than === 'unknown' || rank(verdict) < rank(than));
 
 const keyOf = (edits: readonly Edit[]): string =>
   edits
@@ -231,16 +231,6 @@ function startedAnew(descriptor: Descriptor, chosen: Chosen): Descriptor {
     ...rest,
     ...(runsOn && state !== undefined && { state }),
     vm: { ...descriptor.vm, ...(descriptor.vm.runtime && { runtime }) },
-  };
-}
-
-/** `descriptor` without the holes that removed devices left. */
-function withoutHoles(descriptor: Descriptor): Descriptor {
-  const { otherDevices } = descriptor.vm;
-  if (!otherDevices?.some((device) => device === undefined)) return descriptor;
-  return {
-    ...descriptor,
-    vm: { ...descriptor.vm, otherDevices: otherDevices.filter((device) => device !== undefined) },
   };
 }
 

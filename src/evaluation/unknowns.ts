@@ -7,11 +7,11 @@ import type { Decision } from './decision.ts';
 import { findingsOf } from './findings.ts';
 import type { Verdict } from './verdict.ts';
 
-/** The facts that undecided findings lack, where to find each and, of an unknown verdict, what each value decides. */
+/** The facts that undecided findings lack, where to find each and, if `withDecides`, which verdict each value decides. */
 export function unknownsOf(
   descriptor: Descriptor,
   findings: readonly Finding[],
-  verdict: Verdict,
+  withDecides: boolean,
   budget: Budget,
 ): Decision['unknowns'] {
   const needs = new Map<string, Set<string>>();
@@ -30,7 +30,7 @@ export function unknownsOf(
       pointer,
       neededBy: [...rules],
       obtain,
-      ...(verdict === 'unknown' && { decides: Object.fromEntries(values.map(decides)) }),
+      ...(withDecides && { decides: Object.fromEntries(values.map(decides)) }),
     };
   });
 }

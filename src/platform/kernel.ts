@@ -111,7 +111,15 @@ export function kernelAbilities(version: Version): KernelAbilities {
 
 /** Releases that differ in what the rules ask of them, ascending: what an unknown kernel may be. */
 export const kernelReleases: readonly Release[] = (
-  ['dmaAvailable', 'unmapAll', 'iommufd', 'vaddrWithoutMdev', 'hwptDirtyTracking', 'changeProcess'] as const
+  [
+    'dmaAvailable',
+    'unmapAll',
+    'iommufd',
+    'vaddrWithoutMdev',
+    'hwptDirtyTracking',
+    'smmuDirtyTracking',
+    'changeProcess',
+  ] as const
 ).map((ability) => kernelAbilityTable[ability].since);
 
 /** Mappings that a type1 container holds unless the module says otherwise (`dma_entry_limit`). */

@@ -113,6 +113,8 @@ import { virtiofsBackend } from './virtiofs-backend.ts';
  */
 export interface Pass {
   readonly name: string;
+  /** It comes to pass only where memory is copied while the guest runs: in mode normal. */
+  readonly copiesMemory?: true;
   readonly disk?: readonly DiskRule[];
   readonly vm?: readonly VmRule[];
   readonly other?: readonly OtherRule[];
@@ -154,6 +156,7 @@ export const startPasses: readonly Pass[] = [
       viommuMultipleVirt,
     ],
   },
+  { name: 'containers are opened', vm: [hostMemlock], container: [hostDmaEntries] },
   {
     name: 'devices are realized',
     other: [
@@ -202,9 +205,9 @@ export const startPasses: readonly Pass[] = [
       vfioCprMdev,
     ],
     unprepared: [vfioApCcw],
-    container: [hostDmaEntries, vfioCpr, vfioCprIommufd],
+    container: [vfioCpr, vfioCprIommufd],
   },
-  { name: 'the machine is ready', vm: [hostMemlock, vfioCprMemory, confidentialSev, confidentialSnp] },
+  { name: 'the machine is ready', vm: [vfioCprMemory, confidentialSev, confidentialSnp] },
 ];
 
 /** What QEMU comes to on the source, in order. */
@@ -214,18 +217,18 @@ export const passes: readonly Pass[] = [
     name: 'the VM runs',
     vm: [dumpInProgress],
     other: [virtfsMounted],
-    device: [viommuCachingModeMdev, viommuSnoopControl, viommuAmdDmaRemap],
+    device: [viommuCachingModeMdev, viommuSnoopControl, viommuAmdDmaRemap, viommuDirtyRate],
   },
   {
     name: 'migrate is called',
     vm: [memoryPoisoned, migrationMappedRam, migrationCpr, vfioSwitchoverAck],
-    device: [vfioPostcopy, vfioBackgroundSnapshot],
+    device: [vfioPostcopy, vfioBackgroundSnapshot, vfioCprReboot, vfioMultifd],
   },
-  { name: 'dirty tracking starts', device: [vfioCprReboot, vfioMultifd, vfioLoggingRanges, vfioTrackingStart] },
+  { name: 'dirty tracking starts', copiesMemory: true, device: [vfioLoggingRanges, vfioTrackingStart] },
   {
     name: 'migration runs',
+    copiesMemory: true,
     vm: [vfioConvergence, vfioHotplug],
-    other: [nvmeNamespaces, virtiofsBackend],
     device: [
       vfioUntrackedDma,
       vfioUnmap,
@@ -234,8 +237,11 @@ export const passes: readonly Pass[] = [
       viommuDirtyLost,
       viommuUnmapCredit,
       viommuIommufdHoles,
-      viommuDirtyRate,
     ],
+  },
+  {
+    name: 'state is saved',
+    other: [nvmeNamespaces, virtiofsBackend],
     unprepared: [vfioUser],
   },
 ];

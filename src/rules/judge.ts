@@ -33,7 +33,10 @@ export function judge(scenario: Scenario, includeClear = false): Finding[] {
   const plan = (includeClear ? fullPlanOf : planOf)(judged, scenario.host.qemu);
   const found = new Findings(includeClear);
   const components = componentsOf(scenario);
+  const { mode } = scenario.migration;
+  const isStill = mode.known && mode.value !== 'normal';
   for (const pass of plan) {
+    if (pass.copiesMemory && isStill) continue;
     for (const disk of pass.disk.length > 0 ? scenario.disks : []) {
       found.addAll(pass.disk, { ...scenario, disk }, disk.node, null);
     }

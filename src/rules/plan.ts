@@ -17,6 +17,7 @@ export interface Planned<Here> {
 
 /** The rules of one {@link Pass}, by what they are about. */
 export interface PlannedPass {
+  readonly copiesMemory: boolean;
   readonly disk: readonly Planned<DiskHere>[];
   readonly vm: readonly Planned<Scenario>[];
   readonly other: readonly Planned<OtherHere>[];
@@ -52,7 +53,8 @@ const planAll = (
 ): PlannedPass[] => {
   const of = <Here>(rules: readonly RuleAbout<Here>[] = []): Planned<Here>[] =>
     rules.map((rule) => plan(rule, qemu)).filter(isKept);
-  return passes.map(({ disk, vm, other, device, unprepared, container }) => ({
+  return passes.map(({ copiesMemory = false, disk, vm, other, device, unprepared, container }) => ({
+    copiesMemory,
     disk: of(disk),
     vm: of(vm),
     other: of(other),

@@ -7,7 +7,8 @@ import { counts, type Finding, isRefusal, type Phase, phaseOf, phases, type Repo
  */
 export function withShadows(findings: readonly Finding[]): Finding[] {
   const refusals = findings.filter((finding) => counts(finding) && isRefusal(finding));
-  const inRealize = refusals.filter((finding) => finding.inRealize);
+  // A blocker that stands for all devices does not end the realizing of one.
+  const inRealize = refusals.filter(({ inRealize: isIn, once, effect }) => isIn && !(once && effect === 'blocker'));
   // What exits QEMU once the machine is there comes after what fails a device.
   const startFailure =
     refusals.find(({ effect, late }) => effect === 'start-failure' && !late) ??
@@ -15,7 +16,10 @@ export function withShadows(findings: readonly Finding[]): Finding[] {
   const shadowOf = (finding: Finding): Finding | undefined => {
     if (finding === startFailure) return undefined;
     if (startFailure) {
-      const isSaidBefore = finding.effect === 'warning' && isBefore(findings, finding, startFailure);
+      const isSaidBefore =
+        finding.messages.start !== undefined &&
+        finding.effect === 'warning' &&
+        isBefore(findings, finding, startFailure);
       return isSaidBefore ? undefined : startFailure;
     }
     if (finding.rule.withoutMigration) return undefined;
@@ -56,7 +60,9 @@ export function withReporters(findings: readonly Finding[]): Finding[] {
     const { messages } = finding;
     const readers: Reporter[] = messages.start === undefined ? [] : ['start'];
     if (messages.queryMigrate !== undefined) readers.push('query-migrate');
-    if (messages.migrate !== undefined && (finding.effect !== 'blocker' || finding === named)) readers.push('migrate');
+    // On the destination nobody calls migrate.
+    const isNamed = finding.effect !== 'blocker' || finding === named;
+    if (messages.migrate !== undefined && isNamed && finding.host === 'source') readers.push('migrate');
     return readers;
   };
   return findings.map((finding) => ({ ...finding, reportedBy: reporters(finding) }));

@@ -4,11 +4,19 @@ import { type Case, type DeviceHere, deviceRule } from './rule.ts';
 
 /** Firmware limits what a device can log; where nothing is known of it, nothing is taken to. */
 const holds = ({ device, container }: DeviceHere): Truth =>
-  device.abilities?.dmaLoggingAddressSpace === undefined || container.mayBeEmpty
+  device.abilities?.dmaLoggingAddressSpace === undefined || container.mayBeEmpty || !isTightest({ device, container })
     ? no
     : choose(container.tracker, (who) =>
         who === 'device' ? map(container.trackingStart, (start) => start?.failure !== undefined) : no,
       );
+
+/** Whether no other device of the container logs less: the one that fails is one of those. */
+const isTightest = ({
+  device: { loggingBits },
+  container: { devices },
+}: Pick<DeviceHere, 'device' | 'container'>): boolean =>
+  devices.every((other) => other.loggingBits.max >= loggingBits.max) ||
+  devices.every((other) => other.loggingBits.min <= loggingBits.min);
 
 const parameters: Case<DeviceHere>['parameters'] = ({ container: { trackingStart } }) => {
   const errno = trackingStart.known ? trackingStart.value?.failure?.errno : undefined;

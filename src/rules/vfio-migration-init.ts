@@ -23,6 +23,12 @@ export const vfioMigrationInit = deviceRule({
       holds,
     },
   },
+  wordings: [
+    '{device}: VFIO migration init failed: no vfio_get_object handler',
+    '{device}: VFIO migration init failed: failed to get object',
+    '{device}: VFIO migration init failed: failed to query migration flags: {strerror}',
+    '{device}: VFIO migration init failed: failed to set precopy info v2: {strerror}',
+  ],
   liftedBy: ['other-driver', 'other-destination', 'unplug-for-migration'],
   source: { confidence: 'confirmed', read: ['d4a2af747d5a, 8.1', '10.2.2', '11.1.3 binary'] },
 });

@@ -8,6 +8,7 @@ export const vfioMultifd = deviceRule({
   layer: 'qemu',
   behaviour: 'multifdTransfer',
   effect: 'migration-failure',
+  fails: 'tracking-start',
   cases: {
     present: {
       message: '{device}: Multifd device transfer requested but unsupported in the current config',

@@ -22,6 +22,7 @@ export const vfioProtocolV1 = deviceRule({
         ),
     },
   },
+  wordings: ['{device}: Migration disabled'],
   liftedBy: ['enable-migration', 'other-qemu', 'unplug-for-migration'],
   source: { confidence: 'confirmed', read: ['vfio_migration_probe, 7.2', '31bcbbb5be04, 8.0'] },
 });

@@ -8,7 +8,7 @@ export const vfioUntrackedDma = deviceRule({
   behaviour: 'bitmapGate',
   effect: 'data-loss',
   cases: {
-    'tracking-started': { message: null, holds: ({ container }) => container.isUntracked },
+    'tracking-started': { message: null, holds: ({ device, container }) => container.leavesUntracked(device) },
   },
   liftedBy: ['iommufd', 'other-driver', 'other-destination', 'unplug-for-migration'],
   source: { confidence: 'inferred', read: ['vfio_listener_log_sync, 10.2.2', '11.1.3 run: no tracking is started'] },

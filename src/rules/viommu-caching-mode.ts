@@ -21,6 +21,7 @@ export const viommuCachingMode = deviceRule({
       holds: (here) => (here.device.type === 'mdev' ? no : all(here.device.behindViommu, lacksCachingMode(here))),
     },
   },
+  wordings: ['Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.'],
   liftedBy: ['viommu-caching-mode', 'bypass-viommu', 'remove-viommu'],
   source: { confidence: 'confirmed', read: ['7.2', '10.0.13 run', '10.2.2', '11.1.3 run'] },
 });

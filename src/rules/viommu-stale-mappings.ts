@@ -21,6 +21,7 @@ export const viommuStaleMappings = deviceRule({
         viommu ? all(is(viommu.model, 'intel'), any(...container.transitions.map(leavesMappings))) : no,
     },
   },
+  wordings: ['vfio_container_dma_map({container}, {iova}, {size}, {vaddr}) = -17 (File exists)'],
   liftedBy: ['bypass-viommu', 'remove-viommu', 'other-qemu'],
   source: {
     confidence: 'confirmed',

@@ -56,7 +56,7 @@ describe('an unknown verdict', () => {
       },
       verdict: 'unknown',
       because: ['missing-facts'],
-      possible: ['allowed', 'risky'],
+      possible: ['allowed', 'risky', 'blocked'],
     },
     { name: 'all is known', given: {}, verdict: 'allowed', because: [] },
   ])('$name', ({ given, verdict, because, possible }) => {

@@ -106,7 +106,7 @@ function scenarioOf(given: Case, qemu: string, limit: bigint): Scenario {
     addressSpace: 'memory',
     backend: device.backend,
     devices: [device],
-    isUntracked: constant(false),
+    leavesUntracked: () => constant(false),
     tracker: constant('type1'),
     limit: constant(null),
     tracksDirtyPages: () => constant(given.container_dirty_pages_supported),
