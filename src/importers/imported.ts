@@ -1,4 +1,5 @@
 import type { Descriptor } from '../descriptor/schema.ts';
+import type { ImportFault } from './import-error.ts';
 
 /** What a document in another format says. */
 export interface Imported {
@@ -6,6 +7,13 @@ export interface Imported {
   readonly descriptor: Descriptor;
   /** What it holds that is not read and may matter: a sentence each, for `scope.notChecked` of an answer. */
   readonly notes: readonly string[];
+  /** Where the VM begins in a document that may hold several. */
+  readonly place?: Omit<ImportFault, 'detail'>;
+  /**
+   * Where fields of the descriptor came from, by JSON Pointer: each tells of all that is below it for which there is no
+   * longer one.
+   */
+  readonly origins?: Readonly<Record<string, string>>;
 }
 
 /** Those of `fields` that have a value. */

@@ -55,7 +55,7 @@ function jsonOptions(at: Argument, remarks: Remarks): Map<string, OptionValue> {
           flatten(prefix === '' ? key : `${prefix}.${key}`, each, depth + 1);
     } else if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
       // libvirt writes the world wide names of disks so, and nothing asks for them.
-      if (!/wwn$/.test(prefix)) {
+      if (!prefix.endsWith('wwn')) {
         remarks.fault(at, `${prefix} is a number that JSON cannot hold exactly: write it as a string`);
       }
     } else if (value !== null) {

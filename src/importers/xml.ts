@@ -1,5 +1,5 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
-import { ImportError, type ImportFault } from './import-error.ts';
+import { type ImportFault, refuse } from './import-error.ts';
 
 /** Where an element or a fault begins; both count from 1. */
 interface Place {
@@ -16,11 +16,12 @@ export interface XmlElement extends Place {
   readonly text: string;
 }
 
-/** Characters of a document, and levels of elements in it: several times what libvirt writes for the largest domains. */
+/** Characters of a document, tags and levels of elements in it: several times what libvirt writes for the largest domains. */
 const MAX_CHARACTERS = 1 << 20;
+const MAX_TAGS = 60_000;
 const MAX_DEPTH = 64;
 
-const SECOND_ROOT = 'a second root element; send one domain at a time';
+const SECOND_ROOT = 'a second root element; send one domain at a time, or all of them under one root';
 
 /** What the parser yields: one element's content under its name, its attributes under ":@"; or text. */
 type Node = Readonly<Record<string, unknown>> & { readonly ':@'?: Readonly<Record<string, string>> };
@@ -41,19 +42,18 @@ const parser = new XMLParser({
 
 const METADATA = XMLParser.getMetaDataSymbol() as symbol;
 
-/** Stops the import with the one fault at `place`. */
-export const refuse = (place: Omit<ImportFault, 'detail'>, detail: string): never => {
-  throw new ImportError([{ ...place, detail }]);
-};
-
 /**
  * The root element of an XML document. Throws an {@link ImportError} where the document is not well-formed, declares a
- * document type or entities, has several roots, or is too long or too deep.
+ * document type or entities, has several roots, or is too long, too full or too deep.
  */
 export function parseXml(document: string): XmlElement {
   const text = document.replace(/^\uFEFF/, '');
   if (text.length > MAX_CHARACTERS) refuse({ line: 1 }, `longer than ${MAX_CHARACTERS} characters`);
   const placeAt = placesIn(text);
+  let tags = 0;
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1)) {
+    if (++tags > MAX_TAGS) refuse(placeAt(at), `more than ${MAX_TAGS} tags`);
+  }
   refuseDeclarations(text, placeAt);
   refuseMalformed(text, placeAt);
   const [root, second] = nodesOf(text, placeAt).map((node) => elementOf(node, placeAt, 1));
