@@ -1,80 +1,168 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Server as TlsServer } from 'node:tls';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import type { Config } from './config.ts';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
+import { type Config, securityOf } from './config.ts';
+import { factAt } from './descriptor/questions.ts';
 import { ruleset } from './evaluation/canonical.ts';
-import { readBody } from './http/body.ts';
+import { guard } from './http/access.ts';
+import { Answers } from './http/answers.ts';
+import { batch } from './http/batch.ts';
+import { Reader } from './http/body.ts';
+import { catalogue } from './http/catalogue.ts';
 import { answerBrokenRequest, answerError, refuseUnrouted } from './http/errors.ts';
+import { envelopeParts } from './http/envelope.ts';
 import { evaluations } from './http/evaluations.ts';
-import { openapi, withExamples } from './http/openapi.ts';
-import { operations } from './http/operations.ts';
-import { namedSchemas } from './http/schemas.ts';
+import { imports } from './http/imports.ts';
+import type { Item } from './http/item.ts';
+import { openapi, withExamples, withScopes } from './http/openapi.ts';
+import { exposition, health } from './http/operations.ts';
+import { pageHeaders } from './http/page-headers.ts';
+import { placements } from './http/placements.ts';
+import { namedSchemas, ref } from './http/schemas.ts';
+import { secure } from './http/secured.ts';
 import { simulations } from './http/simulations.ts';
+import type { Tls } from './http/tls.ts';
+import { traceIdOf } from './http/tracing.ts';
 import { validators } from './http/validation.ts';
+import { AccessMetrics } from './metrics/access-metrics.ts';
 import { Metrics } from './metrics/metrics.ts';
+import { rules } from './rules/index.ts';
+
+/** The package's own, beside `src` and beside `dist`. */
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Whether the process is about to stop. */
     readonly lifecycle: { draining: boolean };
+    /** Health and metrics on a port of their own, if the configuration gives them one. */
+    readonly operations: FastifyInstance | null;
+    /** Reads certificates and clients anew; what is not good changes nothing, and is logged. */
+    readonly reload: () => Promise<void>;
   }
   interface FastifyRequest {
-    /** What the body's format says that no rule reads. */
-    importNotes: readonly string[];
+    /** What the body was read as; `null` where there is none. */
+    item: Item | null;
+  }
+  interface FastifyContextConfig {
+    /** The route's requests take as long as there is something to answer. */
+    readonly mayTakeLong?: true;
   }
 }
 
-/** The service without a port: what tests inject into and `main` listens with. */
+/**
+ * The service without a port: what tests inject into and `main` listens with.
+ * @throws Error if a file that the configuration names is not good.
+ */
 export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogger): Promise<FastifyInstance> {
+  const metrics = new Metrics({ ruleset, version, rules: rules.map(({ id }) => id), factAt });
+  const secured = await secure(securityOf(config), new AccessMetrics(metrics.registry), loggerInstance);
+  const lifecycle = { draining: false };
+  const app = instance(config, secured.tls, loggerInstance);
+  app.decorate('lifecycle', lifecycle);
+  app.decorate('reload', secured.reload);
+  app.addHook('onReady', async () => secured.watch());
+  app.addHook('onClose', async () => secured.unwatch());
+  if (app.server instanceof TlsServer) secured.tls?.serve(app.server);
+  app.decorateRequest('item', null);
+  const schemas = namedSchemas();
+  for (const schema of schemas) app.addSchema(schema);
+  const compile = validators(schemas);
+  app.setValidatorCompiler(compile);
+  // The schema of an answer is a contract that tests hold; JSON.stringify keeps the order of its members.
+  app.setSerializerCompiler(() => JSON.stringify);
+  const reader = new Reader(compile({ schema: envelopeParts }));
+  readBodies(app, reader);
+  pageHeaders(app);
+  observe(app, metrics, config, secured.tls);
+  guard(app, secured.access);
+
+  await app.register(swagger, {
+    openapi,
+    refResolver: { buildLocalReference: ({ $id }) => $id as string },
+    transform: withScopes,
+    transformObject: withExamples,
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  const { hostProfiles: profiles } = config;
+  evaluations(app, metrics, profiles);
+  batch(app, reader, { answers: new Answers(compile({ schema: ref('Descriptor') })), profiles, metrics });
+  imports(app, profiles);
+  placements(app, profiles);
+  simulations(app, profiles);
+  catalogue(app);
+  health(app);
+  const separate = config.operationsPort === null ? null : operationsApp(config, metrics, lifecycle, loggerInstance);
+  if (separate) app.addHook('onClose', () => separate.close());
+  else exposition(app, metrics);
+  app.decorate('operations', separate);
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  return app;
+}
+
+/** What is logged of a request names its trace. */
+const inTrace: NonNullable<FastifyServerOptions['childLoggerFactory']> = (logger, { reqId }, options, { headers }) =>
+  logger.child({ reqId, traceId: traceIdOf(headers['traceparent'], reqId as string) }, options);
+
+/** Health and metrics as a server of their own, in plain HTTP: for probes and scrapers that have no certificate. */
+function operationsApp(
+  config: Config,
+  metrics: Metrics,
+  lifecycle: FastifyInstance['lifecycle'],
+  loggerInstance?: FastifyBaseLogger,
+): FastifyInstance {
+  const app = instance(config, null, loggerInstance);
+  app.decorate('lifecycle', lifecycle);
+  app.setSerializerCompiler(() => JSON.stringify);
+  pageHeaders(app);
+  observe(app, metrics, config, null);
+  health(app);
+  exposition(app, metrics);
+  return app;
+}
+
+/** A server without routes: how requests are read, answered when they are wrong, and logged. */
+function instance(config: Config, tls: Tls | null, loggerInstance?: FastifyBaseLogger): FastifyInstance {
+  // Node holds the whole request to its timeout only if the headers have no longer one, and looks each 30 s by default.
+  const times = { headersTimeout: config.requestTimeoutMs, connectionsCheckingInterval: 1000 };
   const app = fastify({
-    ...(loggerInstance && { loggerInstance }),
+    ...(loggerInstance && { loggerInstance, childLoggerFactory: inTrace }),
     genReqId: () => randomUUID(),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimit,
     requestTimeout: config.requestTimeoutMs,
-    // Node holds the whole request to its timeout only if the headers have no longer one, and looks each 30 s by default.
-    http: { headersTimeout: config.requestTimeoutMs, connectionsCheckingInterval: 1000 },
     connectionTimeout: config.connectionTimeoutMs,
     keepAliveTimeout: config.keepAliveTimeoutMs,
     // A request that comes while the service stops is answered like any other, and its connection closed.
     return503OnClosing: false,
     frameworkErrors: answerError,
     clientErrorHandler: answerBrokenRequest,
+    ...(tls
+      ? { https: { ...tls.serverOptions, ...times, handshakeTimeout: config.requestTimeoutMs } }
+      : { http: times }),
   });
-  const metrics = new Metrics(ruleset);
-  app.decorate('lifecycle', { draining: false });
-  app.decorateRequest('importNotes');
-  const schemas = namedSchemas();
-  for (const schema of schemas) app.addSchema(schema);
-  app.setValidatorCompiler(validators(schemas));
-  // The schema of an answer is a contract that tests hold; JSON.stringify keeps the order of its members.
-  app.setSerializerCompiler(() => JSON.stringify);
-  readBodies(app);
   app.setErrorHandler(answerError);
-  observe(app, metrics, config);
-
-  await app.register(swagger, {
-    openapi,
-    refResolver: { buildLocalReference: ({ $id }) => $id as string },
-    transformObject: withExamples,
-  });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
-  evaluations(app, metrics);
-  simulations(app);
-  operations(app, metrics);
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app;
 }
 
 /** Any body becomes a descriptor, whatever type it was sent as; curl sends its own. */
-function readBodies(app: FastifyInstance): void {
+function readBodies(app: FastifyInstance, reader: Reader): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     try {
-      const { descriptor, notes } = readBody(body as string, request.headers['content-type'] ?? '');
-      request.importNotes = notes;
-      done(null, descriptor);
+      const [item] = reader.items(body as string, request.headers['content-type'] ?? '', 'one');
+      request.item = item ?? null;
+      done(null, item?.descriptor);
     } catch (error) {
       done(error as Error);
     }
@@ -82,18 +170,21 @@ function readBodies(app: FastifyInstance): void {
 }
 
 /**
- * Every answer names its request, and ends its connection once the service stops. Metrics carry the traffic; only what is
- * slow is logged.
+ * Every answer names its request, and ends its connection once the service stops or has new certificates. Metrics carry
+ * the traffic; only what is slow is logged.
  */
-function observe(app: FastifyInstance, metrics: Metrics, { slowRequestMs }: Config): void {
+function observe(app: FastifyInstance, metrics: Metrics, { slowRequestMs }: Config, tls: Tls | null): void {
   app.addHook('onRequest', (request, reply, done) => {
+    metrics.beginRequest();
+    // Of whatever becomes of it: a client may be gone before it is answered.
+    reply.raw.once('close', () => metrics.endRequest());
     void reply.header('x-request-id', request.id);
     if (request.is404) refuseUnrouted(request, reply);
     done();
   });
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    // A connection that stayed open would keep the process from stopping.
-    if (app.lifecycle.draining) void reply.header('connection', 'close');
+  app.addHook('onSend', ({ raw }, reply, _payload, done) => {
+    // A connection that stayed open would keep the process from stopping, or in touch with who is trusted no more.
+    if (app.lifecycle.draining || tls?.isOutdated(raw.socket)) void reply.header('connection', 'close');
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
@@ -101,8 +192,11 @@ function observe(app: FastifyInstance, metrics: Metrics, { slowRequestMs }: Conf
     const milliseconds = reply.elapsedTime;
     const route = routeOptions.url ?? 'none';
     metrics.observeRequest(method, route, reply.statusCode, milliseconds / 1000);
-    if (milliseconds > slowRequestMs)
-      request.log.warn({ method, route, status: reply.statusCode, milliseconds }, 'slow request');
+    if (milliseconds > slowRequestMs && !routeOptions.config.mayTakeLong)
+      request.log.warn(
+        { client: request.clientName ?? undefined, method, route, status: reply.statusCode, milliseconds },
+        'slow request',
+      );
     done();
   });
 }

@@ -2,14 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import { buildApp } from './app.ts';
-import { type Config, readConfig } from './config.ts';
+import { type Config, readConfig, securityOf } from './config.ts';
+import { warningsOf } from './http/secured.ts';
 
 const config = configured();
 const log = pino({ level: config.logLevel });
-const app = await buildApp(config, log);
+for (const warning of warningsOf(config.host, securityOf(config))) log.warn(warning);
+const app = await buildApp(config, log).catch((err: unknown) => {
+  log.fatal({ err }, 'cannot start');
+  process.exit(1);
+});
 
 // Readiness fails first, so that balancers look elsewhere while requests are still answered.
-closeWithGrace({ delay: config.shutdownMs, logger: log }, async ({ signal, err }) => {
+closeWithGrace({ delay: config.shutdownMs, logger: log, skip: ['SIGHUP'] }, async ({ signal, err }) => {
   if (err) log.fatal({ err }, 'stopping after an error');
   else log.info({ signal }, 'stopping');
   app.lifecycle.draining = true;
@@ -17,7 +22,14 @@ closeWithGrace({ delay: config.shutdownMs, logger: log }, async ({ signal, err }
   await app.close();
 });
 
+process.on('SIGHUP', () => void app.reload());
+
 await app.listen({ host: config.host, port: config.port });
+await app.operations?.listen({
+  host: config.operationsHost,
+  port: config.operationsPort ?? 0,
+  listenTextResolver: (address) => `Operations at ${address}`,
+});
 
 /** What the environment asks for; a wrong variable is named in one line. */
 function configured(): Config {

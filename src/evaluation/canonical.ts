@@ -1,17 +1,25 @@
 import { hash } from 'node:crypto';
 import { parseSize, SIZE_PATTERN } from '../descriptor/quantities.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
+import { kernelAbilityTable } from '../platform/kernel.ts';
 import { qemuSince } from '../platform/qemu.ts';
+import { vfioDrivers } from '../platform/vfio-driver.ts';
 import { rules } from '../rules/index.ts';
 
 /** Counts the changes to conditions of rules, which the hash of the catalogue does not see. */
-const EDITION = 1;
+const EDITION = 2;
 
 /** What the answers depend on beside the descriptor: the rules and the platform tables. */
-export const ruleset = `${EDITION}-${sha256(JSON.stringify([rules, qemuSince])).slice(0, 12)}`;
+export const ruleset = `${EDITION}-${sha256(JSON.stringify([rules, qemuSince, kernelAbilityTable, vfioDrivers])).slice(0, 12)}`;
 
 /** The address of a decision: the same question to the same ruleset has the same. */
-export const decisionIdOf = (descriptor: Descriptor): string => sha256(`${ruleset}\n${canonical(descriptor)}`);
+export const decisionIdOf = (descriptor: Descriptor): string => addressOf(questionOf(descriptor));
+
+/** What a decision depends on, in one form. */
+export const questionOf = (descriptor: Descriptor): string => `${ruleset}\n${canonical(descriptor)}`;
+
+/** The address of the decision on what {@link questionOf} says. */
+export const addressOf = (question: string): string => sha256(question);
 
 /** `descriptor` in one form, without what does not bear on the answer. */
 const canonical = ({ ref: _ref, vm: { name: _name, ...vm }, ...rest }: Descriptor): string =>
@@ -27,7 +35,7 @@ export function canonicalForm(part: unknown): string {
   if (Array.isArray(part)) return `[${part.map(canonicalForm).join(',')}]`;
   const members = part as Readonly<Record<string, unknown>>;
   let text = '';
-  for (const key of Object.keys(members).sort()) {
+  for (const key of Object.keys(members).toSorted()) {
     if (members[key] === undefined) continue;
     text += `${text === '' ? '' : ','}${quoted(key)}:${canonicalForm(members[key])}`;
   }

@@ -1,10 +1,14 @@
+import type { Reading } from '../descriptor/fact.ts';
+import type { Pointer } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { type Finding, phaseOf } from '../rules/finding.ts';
 import type { DecidedFinding } from './decision.ts';
 import { liftable } from './remedies.ts';
 
-/** `finding` of `descriptor` as a decision shows it. */
-export function decided(finding: Finding, descriptor: Descriptor): DecidedFinding {
+const NO_SITE: ReadonlySet<Pointer> = new Set();
+
+/** `finding` of `descriptor`, of which `site` was not given by the caller, as a decision shows it. */
+export function decided(finding: Finding, descriptor: Descriptor, site = NO_SITE): DecidedFinding {
   const { rule, outcome, effect, host, device, reportedBy, shadowedBy, messages, evidence } = finding;
   return {
     rule: rule.id,
@@ -19,10 +23,16 @@ export function decided(finding: Finding, descriptor: Descriptor): DecidedFindin
     ...(shadowedBy !== undefined && { shadowedBy }),
     confidence: rule.source.confidence,
     messages,
-    evidence: evidence.map((reading) => ({ ...reading, value: printable(reading.value) })),
+    evidence: evidence.map((reading) => shown(reading, site)),
     liftedBy: liftable(descriptor, finding),
   };
 }
+
+const shown = (reading: Reading, site: ReadonlySet<Pointer>): Reading => ({
+  ...reading,
+  value: printable(reading.value),
+  origin: reading.origin === 'given' && site.has(reading.pointer) ? 'site' : reading.origin,
+});
 
 /** JSON has no bigint: whole numbers up to 2^53 − 1, hex above. */
 function printable(value: unknown): unknown {

@@ -1,3 +1,4 @@
+import type { Pointer } from '../descriptor/pointer.ts';
 import { resolve } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { judge } from '../rules/judge.ts';
@@ -16,10 +17,15 @@ export interface Options {
   readonly includeClear?: boolean;
   /** What the importer of the descriptor saw and no rule reads. */
   readonly notChecked?: readonly string[];
+  /** Members of the descriptor that the site says, not the caller. */
+  readonly site?: ReadonlySet<Pointer>;
+  /** Whether to look for what each value of a missing fact decides, where the verdict is unknown. Default: true. */
+  readonly decides?: boolean;
 }
 
 /** Judges `descriptor`, which must have passed {@link check}: verdict, findings, unknowns and costs. Pure. */
-export function evaluate(descriptor: Descriptor, { includeClear = false, notChecked = [] }: Options = {}): Decision {
+export function evaluate(descriptor: Descriptor, options: Options = {}): Decision {
+  const { includeClear = false, notChecked = [], site, decides = true } = options;
   const source = resolve(descriptor, 'source');
   const destination = descriptor.destination ? [resolve(descriptor, 'destination')] : [];
   const listed = [source, ...destination].flatMap((scenario) => judge(scenario, includeClear));
@@ -31,8 +37,8 @@ export function evaluate(descriptor: Descriptor, { includeClear = false, notChec
     decisionId: decisionIdOf(descriptor),
     ruleset,
     ...conclusion,
-    findings: listed.map((finding) => decided(finding, descriptor)),
-    unknowns: unknownsOf(descriptor, findings, conclusion.verdict, budget),
+    findings: listed.map((finding) => decided(finding, descriptor, site)),
+    unknowns: unknownsOf(descriptor, findings, decides && conclusion.verdict === 'unknown', budget),
     containers: source.containers.map(containerCosts),
     ...vmCosts(source),
     assumptions: [...assumptionsOf(source), ...(budget.isSpent ? [TOO_MUCH_UNKNOWN] : [])],

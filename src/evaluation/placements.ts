@@ -1,4 +1,5 @@
 import { check, deviceId } from '../descriptor/check.ts';
+import type { Pointer } from '../descriptor/pointer.ts';
 import { resolve } from '../descriptor/scenario.ts';
 import type { Descriptor, HostDescriptor } from '../descriptor/schema.ts';
 import type { Finding } from '../rules/finding.ts';
@@ -23,6 +24,14 @@ interface Judged {
 
 interface Group extends Judged {
   readonly candidates: Candidate[];
+  /** Members that the site says, of the first candidate. */
+  readonly site: ReadonlySet<Pointer> | undefined;
+}
+
+/** Members of the hosts that the site says, not the caller: of the source, and of each candidate as the destination. */
+export interface Sites {
+  readonly source: ReadonlySet<Pointer>;
+  readonly candidates: readonly ReadonlySet<Pointer>[];
 }
 
 /** What the searches for all candidates may spend together: as much as for that many of which next to nothing is known. */
@@ -36,7 +45,7 @@ const order: readonly Verdict[] = ['allowed', 'risky', 'unknown', 'blocked', 'un
  * `evaluate` does. The source is judged once, and so are candidates that say the same. Yields after each candidate, so
  * that whoever runs it may do something else in between. Pure.
  */
-export function* placementsOf(request: PlacementRequest): Generator<undefined, Placements> {
+export function* placementsOf(request: PlacementRequest, sites?: Sites): Generator<undefined, Placements> {
   const { ref, candidates, ...vm } = request;
   const source = judge(resolve(vm, 'source'));
   const whole = new Budget(SEARCHES * BUDGET);
@@ -53,7 +62,7 @@ export function* placementsOf(request: PlacementRequest): Generator<undefined, P
     isSpent ||= budget.isSpent;
     if ('conclusion' in judged) {
       const key = reasonsOf(judged);
-      const group = groups.get(key) ?? { ...judged, candidates: [] };
+      const group = groups.get(key) ?? { ...judged, candidates: [], site: sites?.candidates[index] };
       group.candidates.push(candidate);
       groups.set(key, group);
     } else {
@@ -67,7 +76,7 @@ export function* placementsOf(request: PlacementRequest): Generator<undefined, P
     ...(ref !== undefined && { ref }),
     ruleset,
     groups: [...groups.values()].toSorted((a, b) => rank(a) - rank(b)).map(shown),
-    findings: source.map((finding) => decided(finding, vm)),
+    findings: source.map((finding) => decided(finding, vm, sites?.source)),
     assumptions: isSpent ? [TOO_MUCH_UNKNOWN] : [],
     invalid,
   };
@@ -109,8 +118,8 @@ const reasonsOf = ({ conclusion: { verdict, possible }, findings }: Judged): str
     ]),
   ]);
 
-const shown = ({ conclusion, candidates, findings, descriptor }: Group): Placements['groups'][number] => ({
+const shown = ({ conclusion, candidates, findings, descriptor, site }: Group): Placements['groups'][number] => ({
   ...conclusion,
   candidates,
-  findings: findings.map((finding) => decided(finding, descriptor)),
+  findings: findings.map((finding) => decided(finding, descriptor, site)),
 });

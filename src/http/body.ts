@@ -1,44 +1,89 @@
 import { parseTree, printParseErrorCode, type ParseError } from 'jsonc-parser';
-import { ImportError } from '../importers/import-error.ts';
-import { importLibvirtXml } from '../importers/libvirt-xml.ts';
+import { type Format, sniffFormat } from '../importers/index.ts';
+import { isEnvelope, openEnvelope } from './envelope.ts';
+import { type Count, type Item, importing, NO_SITE, plainItem, withOrigin } from './item.ts';
+import { isObject } from './overlay.ts';
 import { emptyBody, type Place, Problem } from './problems.ts';
+import type { Validate } from './validation.ts';
 
-/** A body as a descriptor, not validated yet, and what its format says that no rule reads. */
-export interface ReadBody {
-  readonly descriptor: unknown;
-  readonly notes: readonly string[];
-}
+/** Reads what is sent, in whatever format. */
+export class Reader {
+  readonly #validateEnvelope: Validate;
 
-/**
- * The descriptor in `body`. `contentType` decides the format where it names one; what curl sends by default, and
- * anything else, is told by its first character.
- * @throws Problem naming line and column of what is wrong.
- */
-export function readBody(body: string, contentType: string): ReadBody {
-  const text = body.replace(/^\uFEFF/, '');
-  if (text.trim() === '') throw emptyBody();
-  switch (formatOf(text, contentType)) {
-    case 'json':
-      return { descriptor: readJson(text), notes: [] };
-    case 'libvirt-xml':
-      return readXml(text);
-    case null:
-      throw new Problem(
-        'unsupported-media-type',
-        `neither JSON nor XML, and sent as ${contentType || 'no type at all'}`,
-      );
+  /** `validateEnvelope` judges the members that an envelope has beside those of a descriptor. */
+  constructor(validateEnvelope: Validate) {
+    this.#validateEnvelope = validateEnvelope;
+  }
+
+  /**
+   * The VMs that `text` describes, as they were sent. `contentType` decides the format where it names one; what curl
+   * sends by default, and anything else, is told by how it begins.
+   * @throws Problem naming the place of what is wrong.
+   */
+  items(text: string, contentType: string, count: Count): readonly Item[] {
+    // What most lines of a batch begin with; of what else does nothing less can be told.
+    if (contentType === '' && text.startsWith('{')) return this.itemsIn(readJson(text), count);
+    const body = text.replace(/^\uFEFF/, '');
+    if (body.trim() === '') throw emptyBody();
+    const format = formatOf(body, contentType);
+    if (format === 'descriptor') return this.itemsIn(readJson(body), count);
+    if (format !== undefined) return imported(body, format, count);
+    const sent = contentType || 'no type at all';
+    throw new Problem('unsupported-media-type', `neither JSON, XML, YAML nor a QEMU command line, and sent as ${sent}`);
+  }
+
+  /**
+   * The VMs that `json` describes: a descriptor, an envelope, an object of KubeVirt, the arguments of a QEMU command, or
+   * the text of a document.
+   * @throws Problem naming the place of what is wrong.
+   */
+  itemsIn(json: unknown, count: Count): readonly Item[] {
+    if (isObject(json)) {
+      if (Object.hasOwn(json, 'apiVersion')) return imported(JSON.stringify(json), 'kubevirt', count);
+      if (!isEnvelope(json)) return [plainItem(json)];
+      const valid = this.#validateEnvelope(json);
+      if (valid !== true) throw valid.error;
+      return openEnvelope(json, count);
+    }
+    const text = typeof json === 'string' ? json : isListOfStrings(json) ? JSON.stringify(json) : '';
+    const format = sniffFormat(text);
+    return format === undefined || format === 'descriptor' ? [plainItem(json)] : imported(text, format, count);
   }
 }
 
-function formatOf(text: string, contentType: string): 'json' | 'libvirt-xml' | null {
-  const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  if (type === 'application/json' || type.endsWith('+json')) return 'json';
-  if (type === 'application/xml' || type === 'text/xml' || type.endsWith('+xml')) return 'libvirt-xml';
-  const first = text.trimStart()[0];
-  return first === '<' ? 'libvirt-xml' : first === '{' || first === '[' ? 'json' : null;
+const isListOfStrings = (json: unknown): boolean =>
+  Array.isArray(json) && json.every((each) => typeof each === 'string');
+
+function imported(text: string, format: Format, count: Count): readonly Item[] {
+  return importing(text, format, count).map(({ descriptor, notes, origins = {} }) => {
+    const places = new Map(Object.entries(origins));
+    return {
+      format,
+      descriptor,
+      isVerbatim: false,
+      notes,
+      origins: () => places,
+      site: NO_SITE,
+      place: (place) => withOrigin(place, places),
+    };
+  });
 }
 
-function readJson(text: string): unknown {
+/** Media types that leave no choice; what a KubeVirt object is in JSON only its `apiVersion` tells. */
+function formatOf(text: string, contentType: string): Format | undefined {
+  const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (/^application\/json$|\+json$/.test(type)) {
+    return text.trimStart().startsWith('{') ? sniffFormat(text) : 'descriptor';
+  }
+  if (/^(?:application|text)\/xml$|\+xml$/.test(type)) return 'libvirt-xml';
+  if (/^(?:application|text)\/(?:x-)?yaml$|\+yaml$/.test(type)) return 'kubevirt';
+  if (type === 'text/x-qemu-argv') return 'qemu-argv';
+  // A document as a JSON string.
+  return text.trimStart().startsWith('"') ? 'descriptor' : sniffFormat(text);
+}
+
+/** @throws Problem naming line and column of what is wrong. */
+export function readJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
@@ -60,14 +105,4 @@ function placeOfJsonError(text: string): Place {
   const line = before.split('\n').length;
   const detail = printParseErrorCode(first.error).replaceAll(/\B[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return { line, column: first.offset - before.lastIndexOf('\n'), detail };
-}
-
-function readXml(text: string): ReadBody {
-  try {
-    return importLibvirtXml(text);
-  } catch (error) {
-    if (!(error instanceof ImportError)) throw error;
-    const [first] = error.faults;
-    throw new Problem('malformed-xml', first ? `line ${first.line}: ${first.detail}` : error.message, error.faults);
-  }
 }

@@ -2,28 +2,35 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, type ProblemType } from './problems.ts';
+import { internalError, invalidRequest, Problem, type ProblemType } from './problems.ts';
+import { traceIdOf } from './tracing.ts';
 
 /** Answers `error` as a problem. Of what is the service's own fault the log knows more than the answer. */
 export function answerError(error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = problemOf(error, request);
-  if (problem.status >= 500) request.log.error({ err: error, url: request.url }, 'request failed');
+  const problem = inItem(problemOf(error, request), request);
+  if (problem.status >= 500) {
+    request.log.error({ err: error, client: request.clientName ?? undefined, url: request.url }, 'request failed');
+  }
   void reply
     .code(problem.status)
     .header('x-request-id', request.id)
     .type('application/problem+json')
-    .send(problem.body(request.id));
+    .send(problem.body(request.id, traceIdOf(request.headers['traceparent'], request.id)));
 }
 
 function problemOf(error: FastifyError | Problem, { server }: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   const { statusCode = 500, message } = error;
-  if (statusCode >= 500) return new Problem('internal-error', 'the service failed; its log has the request id');
+  if (statusCode >= 500) return internalError();
   if (statusCode === 413) {
     return new Problem('body-too-large', `the body has more than ${server.initialConfig.bodyLimit} bytes`);
   }
   return new Problem(statusCode === 415 ? 'unsupported-media-type' : 'bad-request', message);
 }
+
+/** What is wrong with a descriptor, in the places of what it was read from. */
+const inItem = (problem: Problem, { item }: FastifyRequest): Problem =>
+  item && problem.type === 'invalid-request' ? invalidRequest(problem.places.map(item.place)) : problem;
 
 /** Refuses a request that no route takes, before its body is read. */
 export function refuseUnrouted({ server, url: target }: FastifyRequest, reply: FastifyReply): void {
@@ -39,11 +46,25 @@ const byParserError: Readonly<Record<string, ProblemType>> = {
   HPE_HEADER_OVERFLOW: 'headers-too-large',
 };
 
+/** Connections whose request is answered while it arrives, which takes as long as it takes. */
+const streaming = new WeakSet<Socket>();
+
+/** Lets the request on `socket` take longer than others may, as long as it does not fall silent. */
+export const exemptFromTimeout = (socket: Socket): void => void streaming.add(socket);
+
 /** Answers what Node could not read as HTTP: there is no request yet, only its connection. */
 export function answerBrokenRequest({ code, message }: ConnectionError, socket: Socket): void {
+  if (streaming.has(socket)) {
+    // An answer is under way, into which nothing else may be written.
+    if (code !== 'ERR_HTTP_REQUEST_TIMEOUT') socket.destroy();
+    return;
+  }
   if (!socket.writable || code === 'ECONNRESET') return;
+  // Before there is TLS nothing can be said over it.
+  if (/^ERR_(?:SSL|TLS)_/.test(code)) return void socket.destroy();
   const problem = new Problem(byParserError[code] ?? 'bad-request', message);
-  const body = JSON.stringify(problem.body(randomUUID()));
+  const id = randomUUID();
+  const body = JSON.stringify(problem.body(id, traceIdOf(undefined, id)));
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
     'connection: close',

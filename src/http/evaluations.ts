@@ -1,48 +1,56 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { check } from '../descriptor/check.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
+import { withRemedies } from '../evaluation/remedies.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { parseVersion } from '../platform/version.ts';
-import { emptyBody, invalidRequest, type Place, problemAnswer } from './problems.ts';
+import { decisionText } from '../report/decision-text.ts';
+import { color, format, inkOf, jsonOrText, sendAs } from './format.ts';
+import { addHosts, hostParameters, type HostQuery } from './host-facts.ts';
+import type { HostProfiles } from './host-profiles.ts';
+import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
+import { verdictList } from './verdict-list.ts';
 
-/** Host facts that a format may lack, as query parameters. */
-const HOST_PARAMETERS = ['qemu', 'kernel', 'libvirt'] as const;
-
-type Query = { readonly [Name in (typeof HOST_PARAMETERS)[number]]?: string } & { readonly include?: 'clear' };
-
-/** A description beside a `$ref` would be lost in the document. */
-const versionOf = (what: string): object => ({
-  allOf: [ref('Version')],
-  description: `Version of ${what} on the source, where the body does not say it.`,
-});
+type Query = HostQuery & {
+  readonly include?: 'clear';
+  readonly remedies?: 'true' | 'false';
+  readonly 'fail-on'?: string;
+  readonly format?: 'json' | 'text';
+  readonly color?: 'always' | 'never';
+};
 
 const querystring = {
   type: 'object',
   properties: {
-    qemu: versionOf('QEMU'),
-    kernel: versionOf('Linux'),
-    libvirt: versionOf('libvirt'),
+    ...hostParameters,
     include: { type: 'string', enum: ['clear'], description: 'List the rules that do not fire, too.' },
+    remedies: { type: 'string', enum: ['true', 'false'], description: 'Whether to look for remedies. Default: true.' },
+    'fail-on': verdictList('Verdicts that are answered with 409, for scripts: the body is the same.', 'blocked,unsafe'),
+    format,
+    color,
   },
   additionalProperties: false,
 };
 
 /** `POST /v1/evaluations`: one VM, one decision. */
-export function evaluations(app: FastifyInstance, metrics: Metrics): void {
+export function evaluations(app: FastifyInstance, metrics: Metrics, profiles: HostProfiles): void {
   app.post<{ Body: Descriptor; Querystring: Query }>(
     '/v1/evaluations',
     {
-      preValidation: async (request) => addHostFacts(request),
+      preValidation: async (request) => addHosts(request, request.query, profiles),
       schema: {
         operationId: 'evaluate',
         summary: 'Can this VM be migrated, what refuses it, and what would DMA unmaps cost?',
-        description: 'A verdict is data: `blocked` is answered with 200.',
+        description: 'A verdict is data: `blocked` is answered with 200, unless `fail-on` asks for 409.',
         tags: ['evaluation'],
         querystring,
         body: ref('Descriptor'),
-        response: { 200: { description: 'The decision.', ...ref('Decision') }, '4xx': problemAnswer },
+        response: {
+          200: jsonOrText('The decision.', ref('Decision')),
+          409: jsonOrText('The decision, of a verdict that `fail-on` names.', ref('Decision')),
+          '4xx': problemAnswer,
+        },
       },
     },
     (request, reply) => {
@@ -51,36 +59,15 @@ export function evaluations(app: FastifyInstance, metrics: Metrics): void {
       const begun = performance.now();
       const decision = evaluate(request.body, {
         includeClear: request.query.include === 'clear',
-        notChecked: request.importNotes,
+        notChecked: request.item?.notes ?? [],
+        ...(request.item && { site: request.item.site }),
       });
       metrics.observeDecision(decision, (performance.now() - begun) / 1000);
-      void reply.header('preflight-verdict', decision.verdict);
-      return reply.send(decision);
+      if (request.body.vm.runtime?.blockedReasons) metrics.observeAgreement(decision);
+      void reply.headers({ 'preflight-verdict': decision.verdict, 'preflight-decision-id': decision.decisionId });
+      if (request.query['fail-on']?.split(',').includes(decision.verdict)) void reply.code(409);
+      const whole = request.query.remedies === 'false' ? decision : withRemedies(request.body, decision);
+      return sendAs(request, reply, whole, (each) => decisionText(each, inkOf(request.query.color)));
     },
   );
 }
-
-/** Puts the query's host facts into the body, which there must be and which must not say otherwise. */
-function addHostFacts(request: FastifyRequest): void {
-  const { body } = request;
-  if (body === undefined) throw emptyBody();
-  if (!isObject(body)) return;
-  const { source = {} } = body;
-  if (!isObject(source)) return;
-  const query = request.query as Readonly<Record<string, unknown>>;
-  const names = HOST_PARAMETERS.filter((name) => query[name] !== undefined);
-  const faults = names.flatMap((name): Place[] => {
-    const text = query[name];
-    if (typeof text !== 'string' || parseVersion(text) === null) {
-      return [{ parameter: name, detail: 'must be one version such as "10.2.2"' }];
-    }
-    const isSame = source[name] === undefined || source[name] === text;
-    return isSame ? [] : [{ parameter: name, detail: `the body says otherwise at /source/${name}` }];
-  });
-  if (faults.length > 0) throw invalidRequest(faults);
-  if (names.length === 0) return;
-  request.body = { ...body, source: { ...source, ...Object.fromEntries(names.map((name) => [name, query[name]])) } };
-}
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,7 @@
 import type { Descriptor } from '../descriptor/schema.ts';
+import type { Envelope } from './envelope.ts';
 import type { SimulationRequest } from '../descriptor/simulation.ts';
+import type { PlacementRequest } from '../evaluation/placements-schema.ts';
 
 /** A request that the document and the README show; the answer beside it is produced by running it. */
 interface Example<Request> {
@@ -55,6 +57,27 @@ export const examples: Examples<Descriptor> = {
   },
 };
 
+const logging: Descriptor['source'] = {
+  ...host,
+  devices: { dev0: { driver: 'mlx5_vfio_pci', stopCopy: true, p2p: true, preCopy: true } },
+};
+
+/** Where a VM may go, for `/v1/placements`. */
+export const placementExamples: Examples<PlacementRequest> = {
+  'three-hosts': {
+    summary: 'One host takes the VM, one cannot start its device, and of one it is not known which driver it has',
+    request: {
+      vm: { machine: 'pc-q35-10.2', memory: '4GiB', vfio: [{ id: 'dev0', host: '0000:3b:00.1' }] },
+      source: logging,
+      candidates: [
+        { ref: 'node1', host: { ...logging, devices: { dev0: { driver: 'vfio-pci' } } } },
+        { ref: 'node2', host: { qemu: '10.2.2', kernel: '7.1' } },
+        { ref: 'node3', host: logging },
+      ],
+    },
+  },
+};
+
 const patched: Descriptor['source'] = { ...host, behaviours: { viommuBlock: 'device-tracking' } };
 
 /** What a guest may do, for `/v1/simulations`. */
@@ -100,11 +123,16 @@ export const simulationExamples: Examples<SimulationRequest> = {
   },
 };
 
+/** A line of a log, for `/v1/rules`. */
+export const exampleLine =
+  'vfio_container_dma_unmap(0x55d1c8a3b2c0, 0x100000000000, 0x100000000000) = -7 (Argument list too long)';
+
 /** The first example's device as libvirt writes it. */
 export const exampleXml = `<domain type='kvm'>
   <name>web1</name>
   <memory unit='GiB'>4</memory>
   <os><type arch='x86_64' machine='pc-q35-10.2'>hvm</type></os>
+  <features><ioapic driver='qemu'/></features>
   <devices>
     <hostdev mode='subsystem' type='pci' managed='yes'>
       <driver name='vfio' model='mlx5_vfio_pci'/>
@@ -114,3 +142,48 @@ export const exampleXml = `<domain type='kvm'>
   </devices>
 </domain>
 `;
+
+/** The same as QEMU is started. */
+export const exampleArgv = `/usr/bin/qemu-system-x86_64 -name web1 -machine pc-q35-10.2,kernel-irqchip=split -accel kvm -m 4G \\
+  -device intel-iommu,intremap=on,caching-mode=on,aw-bits=48 \\
+  -device vfio-pci,host=0000:3b:00.1,id=hostdev0
+`;
+
+/** A document, and beside it what it lacks. */
+export const envelopeExamples: Examples<Envelope> = {
+  envelope: {
+    summary: 'A domain XML, what it cannot know of the host, and what the running QEMU says of itself',
+    request: {
+      ref: 'web1',
+      import: { format: 'libvirt-xml', document: exampleXml },
+      vm: { vfio: [{ id: 'hostdev0', guestDomain: 'dma' }] },
+      source: {
+        kernel: '6.12',
+        iommu: { vendor: 'intel', dirtyTracking: false, addressWidth: 48 },
+        devices: { hostdev0: { stopCopy: true, p2p: true, preCopy: true } },
+      },
+      qmp: [
+        { execute: 'query-version', return: { qemu: { major: 10, minor: 2, micro: 2 }, package: '' } },
+        {
+          execute: 'query-migrate',
+          return: { 'blocked-reasons': ['0000:3b:00.1: Migration is currently not supported with vIOMMU enabled'] },
+        },
+      ],
+    },
+  },
+};
+
+/** Items of a batch. */
+export const batchExamples: Examples<readonly (Descriptor | Envelope)[]> = {
+  fleet: {
+    summary: 'A descriptor, and a document in an envelope',
+    request: [
+      { ref: 'db1', ...examples['ram-limit']?.request } as Descriptor,
+      {
+        ref: 'web1',
+        import: { document: exampleXml },
+        source: { qemu: '10.2.2', kernel: '6.12', devices: { hostdev0: { stopCopy: true, p2p: true, preCopy: true } } },
+      },
+    ],
+  },
+};

@@ -1,8 +1,19 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
+import { type Ink, inColour, plain } from '../report/terminal.ts';
 
 /** How an answer is written, as a query parameter; without it the Accept header decides, and JSON where both will do. */
 export const format = { type: 'string', enum: ['json', 'text'], description: 'Default: by Accept, else JSON.' };
+
+/** Whether a text may be coloured, as a query parameter. */
+export const color = {
+  type: 'string',
+  enum: ['always', 'never'],
+  description: 'Whether a text has colours for a terminal (SGR sequences). Default: never.',
+};
+
+/** What `color` asks for. */
+export const inkOf = (wanted: 'always' | 'never' = 'never'): Ink => (wanted === 'always' ? inColour : plain);
 
 /** How the document shows an answer that is either. */
 export const jsonOrText = (description: string, schema: object): object => ({

@@ -1,16 +1,19 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import Negotiator from 'negotiator';
 import type { Metrics } from '../metrics/metrics.ts';
+import { problemAnswer } from './problems.ts';
 
-const health = {
+const status = {
   type: 'object',
   properties: { status: { type: 'string' } },
   required: ['status'],
   additionalProperties: false,
 };
 
-/** Health and metrics. Live: the process turns. Ready: it takes requests, which it stops to do before it stops. */
-export function operations(app: FastifyInstance, metrics: Metrics): void {
-  const tags = ['operations'];
+const tags = ['operations'];
+
+/** Live: the process turns. Ready: it takes requests, which it stops to do before it stops. */
+export function health(app: FastifyInstance): void {
   app.get(
     '/health/live',
     {
@@ -18,7 +21,7 @@ export function operations(app: FastifyInstance, metrics: Metrics): void {
         operationId: 'live',
         summary: 'Whether the process answers',
         tags,
-        response: { 200: { description: 'It does.', ...health } },
+        response: { 200: { description: 'It does.', ...status } },
       },
     },
     () => ({ status: 'live' }),
@@ -31,14 +34,18 @@ export function operations(app: FastifyInstance, metrics: Metrics): void {
         summary: 'Whether new requests are welcome',
         tags,
         response: {
-          200: { description: 'They are.', ...health },
-          503: { description: 'The service is stopping.', ...health },
+          200: { description: 'They are.', ...status },
+          503: { description: 'The service is stopping.', ...status },
         },
       },
     },
     (_request, reply) =>
       app.lifecycle.draining ? reply.code(503).send({ status: 'draining' }) : reply.send({ status: 'ready' }),
   );
+}
+
+/** `GET /metrics`, for Prometheus. */
+export function exposition(app: FastifyInstance, metrics: Metrics): void {
   app.get(
     '/metrics',
     {
@@ -47,10 +54,25 @@ export function operations(app: FastifyInstance, metrics: Metrics): void {
         summary: 'Prometheus metrics',
         tags,
         response: {
-          200: { description: 'Text exposition format.', content: { 'text/plain': { schema: { type: 'string' } } } },
+          200: {
+            description:
+              'By Accept: OpenMetrics, whose exemplars carry the `decisionId` of a decision, or the older text format.',
+            content: { 'text/plain': text, [OPENMETRICS]: text },
+          },
+          '4xx': problemAnswer,
         },
       },
     },
-    async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    async (request, reply) => {
+      const { type, text: body } = await (wantsOpenMetrics(request) ? metrics.openMetrics() : metrics.classic());
+      return reply.header('vary', 'accept').type(type).send(body);
+    },
   );
 }
+
+const OPENMETRICS = 'application/openmetrics-text';
+const text = { schema: { type: 'string' } };
+
+/** Parameters do not count: Prometheus asks for versions and for an escaping of names that need none here. */
+const wantsOpenMetrics = ({ raw }: FastifyRequest): boolean =>
+  new Negotiator(raw).mediaTypes().find((type) => type === 'text/plain' || type === OPENMETRICS) === OPENMETRICS;

@@ -5,13 +5,19 @@ const problemTypes = {
   'invalid-request': { status: 400, title: 'The request is not valid' },
   'malformed-json': { status: 400, title: 'The body is not JSON' },
   'malformed-xml': { status: 400, title: 'The body is not a libvirt domain' },
+  'malformed-argv': { status: 400, title: 'The body is not a QEMU command line' },
+  'malformed-kubevirt': { status: 400, title: 'The body is not a virtual machine of KubeVirt' },
   'empty-body': { status: 400, title: 'The body is empty' },
   'bad-request': { status: 400, title: 'The request could not be read' },
+  unauthorized: { status: 401, title: 'Who asks is not known' },
+  forbidden: { status: 403, title: 'Who asks may not ask this' },
   'not-found': { status: 404, title: 'There is nothing here' },
   'method-not-allowed': { status: 405, title: 'This resource does not take this method' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  'line-too-long': { status: 413, title: 'The line is too long' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is of no type that is understood here' },
+  'too-many-requests': { status: 429, title: 'Who asks has too many requests under way' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   'internal-error': { status: 500, title: 'The service failed' },
 } as const satisfies Record<string, { status: number; title: string }>;
@@ -35,6 +41,7 @@ export const problem = z
     status: z.int(),
     detail: z.string(),
     instance: z.string().describe('The request id.'),
+    traceId: z.string().describe('The trace that the request belongs to (W3C Trace Context).'),
     errors: z.array(place),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
@@ -67,12 +74,12 @@ export class Problem extends Error {
     return problemTypes[this.type].status;
   }
 
-  /** The body of the answer to the request called `instance`. */
-  body(instance: string): ProblemBody {
+  /** The body of the answer to the request called `instance`, a part of the trace `traceId`. */
+  body(instance: string, traceId: string): ProblemBody {
     const { status, title } = problemTypes[this.type];
     const errors = this.places.slice(0, FAULTS_MAX);
     const type = `urn:migration-preflight:problem:${this.type}`;
-    return { type, title, status, detail: this.message, instance, errors };
+    return { type, title, status, detail: this.message, instance, traceId, errors };
   }
 }
 
@@ -84,4 +91,9 @@ export function invalidRequest(places: readonly Place[]): Problem {
   return new Problem('invalid-request', `${where ? `${where}: ` : ''}${first?.detail ?? 'not valid'}${more}`, places);
 }
 
-export const emptyBody = (): Problem => new Problem('empty-body', 'send a JSON descriptor or a libvirt domain XML');
+/** What went wrong is told in the log, not in the answer. */
+export const internalError = (): Problem =>
+  new Problem('internal-error', 'the service failed; its log has the request id');
+
+export const emptyBody = (): Problem =>
+  new Problem('empty-body', 'send a JSON descriptor, a libvirt domain XML, a QEMU command line or a KubeVirt object');

@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { descriptor } from '../descriptor/schema.ts';
 import { simulation } from '../descriptor/simulation.ts';
 import { decision } from '../evaluation/decision.ts';
+import { placementRequest, placements } from '../evaluation/placements-schema.ts';
 import { trace } from '../evaluation/trace.ts';
+import { recognisedRules, ruleDoc, ruleList } from '../report/catalogue.ts';
+import { platforms } from '../report/platforms.ts';
+import { batch } from './batch-schema.ts';
+import { envelope } from './envelope.ts';
+import { importAnswer } from './imports-schema.ts';
 import { problem } from './problems.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -11,7 +17,22 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export const ref = (id: string): { readonly $ref: string } => ({ $ref: `${id}#` });
 
 /** What the contract consists of; each brings the named schemas that it is made of. */
-export const contract = { descriptor, decision, simulation, trace, problem };
+export const contract = {
+  batch,
+  descriptor,
+  decision,
+  envelope,
+  importAnswer,
+  placementRequest,
+  placements,
+  simulation,
+  trace,
+  ruleList,
+  recognisedRules,
+  ruleDoc,
+  platforms,
+  problem,
+};
 
 /**
  * Every named zod schema as JSON Schema, for Ajv at the door, the serializer at the exit and the OpenAPI document alike.

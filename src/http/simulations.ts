@@ -2,20 +2,23 @@ import type { FastifyInstance } from 'fastify';
 import type { SimulationRequest } from '../descriptor/simulation.ts';
 import { simulateRequest } from '../evaluation/simulate.ts';
 import type { Trace } from '../evaluation/trace.ts';
+import { addHosts } from './host-facts.ts';
+import type { HostProfiles } from './host-profiles.ts';
 import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
 
 /** `POST /v1/simulations`: what QEMU and the kernel do, step by step, when a guest acts. */
-export function simulations(app: FastifyInstance): void {
+export function simulations(app: FastifyInstance, profiles: HostProfiles): void {
   app.post<{ Body: SimulationRequest }>(
     '/v1/simulations',
     {
+      preValidation: async (request) => addHosts(request, {}, profiles),
       schema: {
         operationId: 'simulate',
         summary: 'What do QEMU and the kernel do to the DMA mappings when the guest acts?',
         description:
           'Runs the events one after the other and lists every map, unmap and query, with dirty bitmaps and results. Asked for ' +
-          '`application/x-ndjson` it answers one line a step and a last line with the totals.',
+          '`application/x-ndjson` it answers one line a step and a last line with the totals. The VM may be in an envelope.',
         tags: ['simulation'],
         body: ref('Simulation'),
         response: { 200: { description: 'The steps and what they came to.', ...ref('Trace') }, '4xx': problemAnswer },

@@ -1,25 +1,34 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { closest } from 'fastest-levenshtein';
-import type { FastifySchemaCompiler } from 'fastify';
+import { lazy } from '../descriptor/lazy.ts';
 import { member } from '../descriptor/pointer.ts';
-import { invalidRequest, type Place } from './problems.ts';
+import { invalidRequest, type Place, type Problem } from './problems.ts';
 import type { JsonSchema } from './schemas.ts';
 
 /** A part that holds more values than this is told its first fault only: Ajv takes quadratic time to collect all. */
 const THOROUGH_MAX = 4096;
 
+/** Judges a part of a request: the error names every place that is wrong. */
+export type Validate = (data: unknown) => true | { readonly error: Problem };
+
+/** Makes a {@link Validate} of a schema; `httpPart` says what its places are in: of a query parameters, else pointers. */
+export type Compile = (part: { readonly schema: JsonSchema; readonly httpPart?: string }) => Validate;
+
 /**
  * How parts of a request are judged: nothing is coerced, no default is set and no unknown member is dropped. What is
  * wrong is said, in every place of it.
  */
-export function validators(schemas: JsonSchema[]): FastifySchemaCompiler<JsonSchema> {
+export function validators(schemas: JsonSchema[]): Compile {
   const options = { schemas, verbose: true, discriminator: true };
-  const [hasty, thorough] = [new Ajv(options), new Ajv({ ...options, allErrors: true })];
+  // A schema is compiled when it is first needed: a third of the time to start would go into those that never are.
+  const hasty = lazy(() => new Ajv(options));
+  const thorough = lazy(() => new Ajv({ ...options, allErrors: true }));
   return ({ schema, httpPart }) => {
-    const isValid = hasty.compile(schema);
+    const compiled = lazy(() => hasty().compile(schema));
     return (data: unknown) => {
+      const isValid = compiled();
       if (isValid(data)) return true;
-      const collect = holdsMoreThan(THOROUGH_MAX, data) ? isValid : thorough.compile(schema);
+      const collect = holdsMoreThan(THOROUGH_MAX, data) ? isValid : thorough().compile(schema);
       collect(data);
       return { error: invalidRequest(faultsOf((collect.errors ?? []) as VerboseError[], httpPart)) };
     };

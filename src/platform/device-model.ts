@@ -75,4 +75,5 @@ const migratableModels: ReadonlySet<string> = new Set(
 );
 
 /** Whether nothing is against the migration of a device called `type`, whatever its properties. */
-export const isMigratableModel = (type: string): boolean => migratableModels.has(type);
+export const isMigratableModel = (type: string): boolean =>
+  migratableModels.has(type.replace(/-(?:non-)?transitional$/, ''));

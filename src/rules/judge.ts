@@ -301,7 +301,10 @@ function consequence<Here extends Scenario>(
         ...final,
         messages: {
           queryMigrate: reason,
-          migrate: said.migrateMessage ? fill(said.migrateMessage, parameters) : reason,
+          // On the destination nobody calls migrate.
+          ...(here.side === 'source' && {
+            migrate: said.migrateMessage ? fill(said.migrateMessage, parameters) : reason,
+          }),
         },
       };
     case 'warning':

@@ -60,9 +60,7 @@ export function withReporters(findings: readonly Finding[]): Finding[] {
     const { messages } = finding;
     const readers: Reporter[] = messages.start === undefined ? [] : ['start'];
     if (messages.queryMigrate !== undefined) readers.push('query-migrate');
-    // On the destination nobody calls migrate.
-    const isNamed = finding.effect !== 'blocker' || finding === named;
-    if (messages.migrate !== undefined && isNamed && finding.host === 'source') readers.push('migrate');
+    if (messages.migrate !== undefined && (finding.effect !== 'blocker' || finding === named)) readers.push('migrate');
     return readers;
   };
   return findings.map((finding) => ({ ...finding, reportedBy: reporters(finding) }));

@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { argvLines, jsonLines, overHttp, unlikeLines, xmlLines } from './batch.ts';
+import { recording } from './metrics.ts';
 import { rulesOnEightDevices } from './rules.ts';
 import { compressedRuns, decomposition, emptyDomain, memory, type Row, trackedUnmap } from './simulator.ts';
 
@@ -28,7 +30,23 @@ function table(rows: readonly Row[]): string {
   return [text[0], `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...text.slice(1)].join('\n');
 }
 
-const rows = [rulesOnEightDevices, decomposition, trackedUnmap, compressedRuns, memory, emptyDomain].map((bench) => bench());
+const benches: readonly (() => Row | Promise<Row>)[] = [
+  rulesOnEightDevices,
+  recording,
+  jsonLines,
+  unlikeLines,
+  xmlLines,
+  argvLines,
+  overHttp,
+  decomposition,
+  trackedUnmap,
+  compressedRuns,
+  memory,
+  emptyDomain,
+];
+const rows: Row[] = [];
+for (const bench of benches) rows.push(await bench());
+
 const written = `# What \`npm run bench\` measured
 
 ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}. The ways of one job took turns in one run; the medians of all rounds count.

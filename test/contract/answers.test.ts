@@ -3,7 +3,7 @@ import type { InjectOptions } from 'fastify';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { examples, exampleXml, simulationExamples } from '../../src/http/examples.ts';
+import { exampleArgv, examples, exampleXml, placementExamples, simulationExamples } from '../../src/http/examples.ts';
 import { contract, type JsonSchema, namedSchemas, ref } from '../../src/http/schemas.ts';
 
 type Responses = Readonly<
@@ -38,6 +38,17 @@ describe('an answer is what the document says', () => {
       200,
       ask(request),
     ]),
+    ...Object.entries(placementExamples).map(([name, { request }]): [string, number, InjectOptions] => [
+      `the placement ${name}`,
+      200,
+      ask(request, '/v1/placements'),
+    ]),
+    [
+      'a placement of which a candidate is wrong',
+      200,
+      ask({ vm: { memory: 1, vfio: [] }, source: {}, candidates: [{ host: { qemu: 'x' } }] }, '/v1/placements'),
+    ],
+    ['a placement without candidates', 400, ask({ vm: { memory: 1, vfio: [] }, source: {} }, '/v1/placements')],
     ...Object.entries(simulationExamples).map(([name, { request }]): [string, number, InjectOptions] => [
       `the simulation ${name}`,
       200,
@@ -53,13 +64,20 @@ describe('an answer is what the document says', () => {
       200,
       ask(request, '/v1/evaluations?include=clear'),
     ]),
+    ...Object.entries(examples).map(([name, { request }]): [string, number, InjectOptions] => [
+      `the example ${name} without remedies`,
+      200,
+      ask(request, '/v1/evaluations?remedies=false'),
+    ]),
     ['a domain XML', 200, ask(exampleXml, '/v1/evaluations?qemu=10.2.2')],
+    ['a QEMU command line', 200, ask(exampleArgv, '/v1/evaluations?qemu=10.2.2')],
     ['an echoed ref', 200, ask({ ...examples['ram-limit']?.request, ref: 'web1' })],
     ['an empty body', 400, ask('')],
     ['JSON that is none', 400, ask('{')],
     ['XML that is none', 400, ask('<domain>')],
     ['a fault in the body', 400, ask('{}')],
     ['a fault in the query', 400, ask('{}', '/v1/evaluations?qemu=x')],
+    ['a command line that is none', 400, ask('qemu-kvm -m')],
     ['a body over the limit', 413, ask(' '.repeat((1 << 20) + 1))],
     ['a body of no known type', 415, ask('hello')],
     ['liveness', 200, { url: '/health/live' }],

@@ -21,6 +21,10 @@ const json = (payload: string, url = URL): InjectOptions => ({
   payload,
   headers: { 'content-type': 'application/json' },
 });
+const argv = (payload: string): InjectOptions => ({
+  ...json(payload),
+  headers: { 'content-type': 'text/x-qemu-argv' },
+});
 const xml = (payload: string): InjectOptions => ({ ...json(payload), headers: { 'content-type': 'application/xml' } });
 
 /** A good descriptor with `value` at `pointer`. */
@@ -88,6 +92,13 @@ const bodies: readonly Case[] = [
   ['48bit', having('/vm/viommu/addressWidth', '48bit'), 400, '/vm/viommu/addressWidth', 'must be integer'],
   ['an address width of -1', having('/vm/viommu/addressWidth', -1), 400, '/vm/viommu/addressWidth', 'must be >= 1'],
   ['a QEMU without a version', having('/source/qemu', 'newest'), 400, '/source/qemu', 'no version in "newest"'],
+  [
+    'a number that is no version',
+    having('/source/qemu', 11),
+    400,
+    '/source/qemu',
+    'must be a version such as "10.2.2"',
+  ],
   [
     'two devices with one id',
     having('/vm/vfio', [device, device]),
@@ -187,9 +198,24 @@ const notXml: readonly Case[] = [
     'elements 100 000 deep',
     xml('<a>'.repeat(100_000) + '</a>'.repeat(100_000)),
     400,
-    'line 1, column 193',
-    'nested more than 64 deep',
+    'line 1, column 180001',
+    'more than 60000 tags',
   ],
+];
+
+const notArgv: readonly Case[] = [
+  ['no QEMU', argv('hello'), 400, 'nowhere', 'no word is called qemu-system-…, qemu-kvm or kvm'],
+  ['an open quote', argv('qemu-kvm -name \\\n  "web1'), 400, 'line 2, column 3', 'a " that is never closed'],
+  [
+    'a variable of the shell',
+    argv('qemu-kvm -m $SIZE'),
+    400,
+    'line 1, column 13',
+    '$ stands for what only the shell knows',
+  ],
+  ['a wrong size', argv('qemu-kvm \\\n -m 4Q'), 400, 'line 2, column 5', 'argv[2] of -m: size is "4Q"'],
+  ['a wrong size between NULs', argv('qemu-kvm\0-m\x004Q\0'), 400, 'nowhere', 'argv[2] of -m: size is "4Q"'],
+  ['a second VM', argv('qemu-kvm\nqemu-kvm'), 400, 'line 2, column 1', 'send one VM at a time'],
 ];
 
 const queries: readonly Case[] = [
@@ -217,6 +243,45 @@ const queries: readonly Case[] = [
     '?include',
     'must be one of "clear"',
   ],
+  [
+    'neither true nor false',
+    { ...having('/ref', 'a'), url: `${URL}?remedies=1` },
+    400,
+    '?remedies',
+    'must be one of "true", "false"',
+  ],
+];
+
+/** A good placement with `value` at `pointer`. */
+const placing = (pointer: string, value: unknown): InjectOptions => {
+  const { vm, source } = valid;
+  const request = withValueAt({ vm, source, candidates: [{ host: source }] }, pointer, value);
+  return json(JSON.stringify(request), '/v1/placements');
+};
+
+const placements: readonly Case[] = [
+  ['no candidates', placing('/candidates', undefined), 400, '/candidates', 'is required'],
+  ['an empty list', placing('/candidates', []), 400, '/candidates', 'must NOT have fewer than 1 items'],
+  [
+    'more than a thousand',
+    placing(
+      '/candidates',
+      Array.from({ length: 1001 }, () => ({ host: {} })),
+    ),
+    400,
+    '/candidates',
+    'must NOT have more than 1000 items',
+  ],
+  [
+    'a candidate that is no host',
+    placing('/candidates/0', { host: 'node1' }),
+    400,
+    '/candidates/0/host',
+    'must be object',
+  ],
+  ['a destination of its own', placing('/destination', {}), 400, '/destination', 'no such member'],
+  ['a fault of the VM', placing('/vm/memory', 0), 400, '/vm/memory', 'a VM has memory'],
+  ['a fault of the source', placing('/source/qemu', 'newest'), 400, '/source/qemu', 'no version in "newest"'],
 ];
 
 const placeOf = ({ pointer, parameter, line, column }: ProblemBody['errors'][number]): string =>
@@ -233,6 +298,8 @@ describe('bad input is a problem that names the place', () => {
     ['a descriptor with', bodies],
     ['JSON with', notJson],
     ['a domain with', notXml],
+    ['a command line with', notArgv],
+    ['a placement with', placements],
     ['a query with', queries],
   ] as const)('%s', (_kind, cases) => {
     it.each(cases)('%s', async (_what, request, status, place, words) => {
@@ -258,9 +325,27 @@ describe('bad input is a problem that names the place', () => {
 
 describe('a request that is refused as a whole', () => {
   it.each<[what: string, request: InjectOptions, status: number, type: string, detail: string]>([
-    ['an empty body', json(''), 400, 'empty-body', 'send a JSON descriptor or a libvirt domain XML'],
-    ['a blank body', json(' \n'), 400, 'empty-body', 'send a JSON descriptor or a libvirt domain XML'],
-    ['no body', { method: 'POST', url: URL }, 400, 'empty-body', 'send a JSON descriptor or a libvirt domain XML'],
+    [
+      'an empty body',
+      json(''),
+      400,
+      'empty-body',
+      'send a JSON descriptor, a libvirt domain XML, a QEMU command line or a KubeVirt object',
+    ],
+    [
+      'a blank body',
+      json(' \n'),
+      400,
+      'empty-body',
+      'send a JSON descriptor, a libvirt domain XML, a QEMU command line or a KubeVirt object',
+    ],
+    [
+      'no body',
+      { method: 'POST', url: URL },
+      400,
+      'empty-body',
+      'send a JSON descriptor, a libvirt domain XML, a QEMU command line or a KubeVirt object',
+    ],
     [
       'a body over the limit',
       json(' '.repeat(1_048_577)),
@@ -273,7 +358,7 @@ describe('a request that is refused as a whole', () => {
       { ...json('a=b'), headers: { 'content-type': 'application/x-www-form-urlencoded' } },
       415,
       'unsupported-media-type',
-      'neither JSON nor XML, and sent as application/x-www-form-urlencoded',
+      'neither JSON, XML, YAML nor a QEMU command line, and sent as application/x-www-form-urlencoded',
     ],
     ['an unknown path', { url: '/v1/evaluation' }, 404, 'not-found', 'no /v1/evaluation here'],
     ['an unknown path, whatever is sent there', json('{', '/v2'), 404, 'not-found', 'no /v2 here'],
@@ -305,6 +390,7 @@ describe('what looks bad and is not', () => {
       'JSON sent as a form, as curl does',
       { ...having('/ref', 'a'), headers: { 'content-type': 'application/x-www-form-urlencoded' } },
     ],
+    ['a QEMU as libvirt counts it', having('/source/qemu', 10002002)],
     ['a size in hexadecimal', having('/vm/memory', '0x100000000')],
     ['the largest size', having('/vm/maxMemory', '0xffffffffffffffff')],
     ['a query that agrees with the body', { ...having('/source/qemu', '10.2.2'), url: `${URL}?qemu=10.2.2` }],

@@ -7,9 +7,10 @@ import { readConfig } from '../../src/config.ts';
 
 const dockerfile = readFileSync('Dockerfile', 'utf8');
 const compose = parse(readFileSync('deploy/compose.yaml', 'utf8')) as {
-  services: Record<'preflight' | 'prometheus', Readonly<Record<string, unknown>>>;
+  services: Record<'preflight' | 'prometheus' | 'grafana', Readonly<Record<string, unknown>>>;
 };
 const prometheus = parse(readFileSync('deploy/prometheus/prometheus.yml', 'utf8')) as {
+  rule_files: string[];
   scrape_configs: { static_configs: { targets: string[] }[]; metrics_path?: string }[];
 };
 const { preflight } = compose.services;
@@ -44,7 +45,7 @@ describe('the Dockerfile', () => {
   });
 
   it('runs as a user that is a number and not root', () => {
-    expect(instructions('USER')).toEqual([expect.stringMatching(/^[1-9]\d*:[1-9]\d*$/)]);
+    expect(instructions('USER').at(-1)).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   });
 
   it('listens on every address, on the port it exposes', () => {
@@ -53,14 +54,16 @@ describe('the Dockerfile', () => {
   });
 
   it('asks a route that there is for its health', async () => {
-    const [, path = ''] = /\$\{process\.env\.PORT\}(\/[\w/]+)/.exec(dockerfile) ?? [];
+    const [, path = ''] = /process\.env\.PORT\}(\/[\w/]+)/.exec(dockerfile) ?? [];
     expect([path, await hasRoute(path)]).toEqual(['/health/ready', true]);
   });
 });
 
 describe('the composition', () => {
-  it('publishes the port of the service on this machine only', () => {
+  it('publishes ports on this machine only', () => {
     expect(preflight['ports']).toEqual([`127.0.0.1:${port}:${port}`]);
+    const ports = Object.values(compose.services).flatMap((service) => service['ports'] as string[]);
+    expect(ports.filter((each) => !each.startsWith('127.0.0.1:'))).toEqual([]);
   });
 
   it('builds from where the Dockerfile is', () => {
@@ -72,8 +75,12 @@ describe('the composition', () => {
   });
 
   it('lets Prometheus scrape the service by its name, where its metrics are', async () => {
-    const [mounted = ''] = compose.services.prometheus['volumes'] as string[];
-    expect(mounted.split(':', 1).map((path) => join('deploy', path))).toEqual(['deploy/prometheus/prometheus.yml']);
+    const { volumes, command } = compose.services.prometheus as { volumes: string[]; command: string[] };
+    const [[from = '', to = ''] = []] = volumes.map((volume) => volume.split(':'));
+    expect(command).toContain(`--config.file=${to}/prometheus.yml`);
+    const mounted = ['prometheus.yml', ...prometheus.rule_files].map((file) => join('deploy', from, file));
+    expect(mounted).toEqual(['deploy/prometheus/prometheus.yml', 'deploy/prometheus/rules.yml']);
+    expect(mounted.filter((path) => !existsSync(path))).toEqual([]);
     const [scrape] = prometheus.scrape_configs;
     expect(scrape?.static_configs).toEqual([{ targets: [`preflight:${port}`] }]);
     expect(await hasRoute(scrape?.metrics_path ?? '/metrics')).toBe(true);
@@ -86,5 +93,5 @@ it('no image is named with a registry', () => {
     ...Object.values(compose.services).flatMap(({ image }) => (image === undefined ? [] : [image as string])),
   );
   expect(images.filter((image) => /^[^/]*[.:][^/]*\//.test(image))).toEqual([]);
-  expect(images).toHaveLength(2);
+  expect(images).toHaveLength(3);
 });

@@ -1,6 +1,14 @@
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { examples, exampleXml, simulationExamples } from '../../src/http/examples.ts';
+import {
+  batchExamples,
+  envelopeExamples,
+  exampleArgv,
+  examples,
+  exampleXml,
+  placementExamples,
+  simulationExamples,
+} from '../../src/http/examples.ts';
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
@@ -15,9 +23,13 @@ export async function generatedFiles(): Promise<Map<string, string>> {
   return new Map([
     ['openapi/openapi.json', pretty(document)],
     ['openapi/examples/domain.xml', exampleXml],
-    ...Object.entries({ ...examples, ...simulationExamples }).map(([name, { request }]): [string, string] => [
-      `openapi/examples/${name}.json`,
-      pretty(request),
+    ['openapi/examples/command.txt', exampleArgv],
+    ...Object.entries(batchExamples).map(([name, { request }]): [string, string] => [
+      `openapi/examples/${name}.ndjson`,
+      request.map((item) => `${JSON.stringify(item)}\n`).join(''),
     ]),
+    ...Object.entries({ ...examples, ...envelopeExamples, ...placementExamples, ...simulationExamples }).map(
+      ([name, { request }]): [string, string] => [`openapi/examples/${name}.json`, pretty(request)],
+    ),
   ]);
 }

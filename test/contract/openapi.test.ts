@@ -28,9 +28,7 @@ const shown = Object.entries((JSON.parse(committed) as Document).paths).flatMap(
     answer: answers[name]?.value,
   }));
 });
-const domain = (JSON.parse(committed) as Document).paths['/v1/evaluations']?.post?.requestBody.content[
-  'application/xml'
-];
+const written = (JSON.parse(committed) as Document).paths['/v1/evaluations']?.post?.requestBody.content;
 const generated = [...(await generatedFiles())];
 const app = await buildApp(readConfig({}));
 afterAll(() => app.close());
@@ -54,15 +52,22 @@ describe('the committed OpenAPI document', () => {
   });
 
   it('shows examples of everything that can be posted', () => {
-    expect(new Set(shown.map(({ path }) => path))).toEqual(new Set(['/v1/evaluations', '/v1/simulations']));
+    expect(new Set(shown.map(({ path }) => path))).toEqual(
+      new Set(['/v1/evaluations', '/v1/evaluations/batch', '/v1/imports', '/v1/placements', '/v1/simulations']),
+    );
   });
 
-  it.each(['application/xml', 'application/x-www-form-urlencoded'])('shows a domain that works as %s', async (type) => {
+  it.each([
+    ['application/xml', 'domain', 'application/xml'],
+    ['application/xml', 'domain', 'application/x-www-form-urlencoded'],
+    ['text/x-qemu-argv', 'command', 'text/x-qemu-argv'],
+    ['text/x-qemu-argv', 'command', 'application/x-www-form-urlencoded'],
+  ])('shows for %s a %s that works as %s', async (type, example, sentAs) => {
     const answer = await app.inject({
       method: 'POST',
       url: '/v1/evaluations?qemu=10.2.2&kernel=6.12',
-      payload: domain?.examples['domain']?.value as string,
-      headers: { 'content-type': type },
+      payload: written?.[type]?.examples[example]?.value as string,
+      headers: { 'content-type': sentAs },
     });
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject({

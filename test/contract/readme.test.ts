@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
+import { FakeHost } from '../deploy/fake-host.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 const run = promisify(execFile);
@@ -12,8 +13,9 @@ const run = promisify(execFile);
 const blocks = (language: string): string[] =>
   [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, block = '']) => block);
 
-/** What differs from one run to the next: request ids. */
-const normalized = (text: string): string => text.replaceAll(/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/g, 'ID');
+/** What differs from one run to the next: ids of requests, and of the traces that begin with them. */
+const normalized = (text: string): string =>
+  text.replaceAll(/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|\b[\da-f]{32}\b/g, 'ID');
 
 describe.skipIf(spawnSync('curl', ['--version']).error)('a command in the README prints what stands below it', () => {
   const commands = blocks('console').flatMap((block) =>
@@ -25,19 +27,23 @@ describe.skipIf(spawnSync('curl', ['--version']).error)('a command in the README
         return [each.slice(0, end), each.slice(end + 1)];
       }),
   );
+  const host = new FakeHost().command('virsh', 'test "$*" = "dumpxml web1" && cat openapi/examples/domain.xml');
   const app = buildApp(readConfig({}));
   let address = '';
   beforeAll(async () => {
     address = await (await app).listen({ host: '127.0.0.1', port: 0 });
   });
-  afterAll(async () => (await app).close());
+  afterAll(async () => {
+    host[Symbol.dispose]();
+    await (await app).close();
+  });
 
-  it('of which there are four', () => {
-    expect(commands).toHaveLength(4);
+  it('of which there are six', () => {
+    expect(commands).toHaveLength(6);
   });
 
   it.each(commands)('%s', async (command, printed) => {
-    const { stdout } = await run('bash', ['-c', command.replace('http://127.0.0.1:8080', address)]);
+    const { stdout } = await run('bash', ['-c', command.replace('http://127.0.0.1:8080', address)], { env: host.env });
     expect(normalized(stdout.trimEnd())).toBe(normalized(printed.trimEnd()));
   });
 });
@@ -65,7 +71,11 @@ describe('the README names', () => {
       name.toLowerCase().replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
       value,
     ]);
-    const defaults = Object.entries(readConfig({})).map(([name, value]) => [name, String(value)]);
+    const isNone = (value: unknown): boolean => value === null || (value instanceof Map && value.size === 0);
+    const defaults = Object.entries(readConfig({})).map(([name, value]) => [
+      name,
+      isNone(value) ? 'none' : String(value),
+    ]);
     expect(rows).toEqual(defaults);
   });
 

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { examples } from '../../src/http/examples.ts';
+import type { Placements } from '../../src/evaluation/placements-schema.ts';
+import { exampleArgv, examples, placementExamples } from '../../src/http/examples.ts';
 import { type Service, start } from './service.ts';
 
 const services: Service[] = [];
@@ -69,6 +70,45 @@ describe('the built service', () => {
       verdict: 'risky',
       containers: [{ transitions: [{ from: 'dma', to: 'blocking', unmapCalls: 28, failures: 4 }, {}] }],
     });
+  });
+
+  it.each([
+    ['as a shell is given it', exampleArgv],
+    ['as /proc/PID/cmdline', `${exampleArgv.replaceAll('\\\n', '').trim().split(/ +/).join('\0')}\0`],
+  ])('answers a QEMU command line that curl sends, %s', async (_how, body) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const address = await service().address;
+    const answer = await fetch(`${address}/v1/evaluations?qemu=10.2.2`, { method: 'POST', body, headers });
+    expect([answer.status, answer.headers.get('preflight-verdict')]).toEqual([200, 'blocked']);
+  });
+
+  it('finds among a thousand hosts those that take a VM, and answers others meanwhile', async () => {
+    const address = await service().address;
+    const request = placementExamples['three-hosts']?.request;
+    const known = request?.candidates.filter(({ ref }) => ref === 'node3') ?? [];
+    const unknown = Array.from({ length: 999 }, (_, index) => ({ host: { qemu: '10.2.2', memory: index + 1 } }));
+    const placing = { isDone: false };
+    const answered = fetch(`${address}/v1/placements`, {
+      method: 'POST',
+      body: JSON.stringify({ ...request, candidates: [...unknown, ...known] }),
+      headers: { 'content-type': 'application/json' },
+    }).finally(() => {
+      placing.isDone = true;
+    });
+    const liveMeanwhile = async (times: number): Promise<number> => {
+      if (placing.isDone) return times;
+      expect(await statusOf(address, '/health/live')).toBe(200);
+      return liveMeanwhile(times + 1);
+    };
+    const meanwhile = await liveMeanwhile(0);
+    const answer = await answered;
+    expect(answer.status).toBe(200);
+    const { groups } = (await answer.json()) as Placements;
+    expect(groups.map(({ verdict, candidates }) => [verdict, candidates.length])).toEqual([
+      ['allowed', 1],
+      ['unknown', 999],
+    ]);
+    expect(meanwhile).toBeGreaterThan(3);
   });
 
   it('shows its document, and its interactive form', async () => {

@@ -13,7 +13,10 @@ export interface Service {
   readonly address: Promise<string>;
   /** Its exit code, once it has stopped. */
   readonly exit: Promise<number | null>;
+  readonly pid: number;
   readonly stop: () => void;
+  /** Has it read its files anew. */
+  readonly hangUp: () => void;
 }
 
 /** Starts the built service with `env` for its whole environment. */
@@ -26,7 +29,7 @@ export function start(env: Readonly<Record<string, string>>): Service {
     for (const input of [child.stdout, child.stderr]) {
       createInterface({ input }).on('line', (line) => {
         said.push(line);
-        const [, url] = /Server listening at (http:[^"]+)/.exec(line) ?? [];
+        const [, url] = /Server listening at (https?:[^"]+)/.exec(line) ?? [];
         if (url) resolve(url);
       });
     }
@@ -34,5 +37,12 @@ export function start(env: Readonly<Record<string, string>>): Service {
   });
   // Whoever asks for the address learns of it; a service that is meant to fail is not asked.
   address.catch(() => undefined);
-  return { said, address, exit, stop: () => child.kill('SIGTERM') };
+  return {
+    said,
+    address,
+    exit,
+    pid: child.pid ?? 0,
+    stop: () => child.kill('SIGTERM'),
+    hangUp: () => child.kill('SIGHUP'),
+  };
 }

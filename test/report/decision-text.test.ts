@@ -89,8 +89,7 @@ describe('a report has', () => {
       `  vfio-no-migration-support: The VFIO driver has no migration support
     dev0 on the destination: migration-failure by device, while the migration
       runs (confirmed)
-    query-migrate, migrate: "0000:3b:00.1: VFIO migration is not supported in
-      kernel"`,
+    query-migrate: "0000:3b:00.1: VFIO migration is not supported in kernel"`,
     ],
     [
       'hazards by what must happen',

@@ -72,7 +72,8 @@ describe('the catalogue', () => {
   it('names no version: those stand in the platform tables', () => {
     for (const rule of rules) {
       for (const each of Object.values(casesOf(rule))) {
-        for (const text of [rule.title, rule.why, each?.message ?? '']) expect(text, rule.id).not.toMatch(/\b\d+\.\d+\b/);
+        for (const text of [rule.title, rule.why, each?.message ?? ''])
+          expect(text, rule.id).not.toMatch(/\b\d+\.\d+\b/);
       }
     }
   });

@@ -1,0 +1,39 @@
+import { evaluate } from '../../src/evaluation/evaluate.ts';
+import type { Descriptor } from '../../src/descriptor/schema.ts';
+import { examples } from '../../src/http/examples.ts';
+import { Metrics } from '../../src/metrics/metrics.ts';
+import { compare, type Timing } from './compare.ts';
+import { eightDevices } from './rules.ts';
+import type { Row } from './simulator.ts';
+
+const REPEATS = 100;
+
+/** Recording decisions that are soon reached, one with nothing to record and one with all there is, beside reaching them. */
+export function recording(): Row {
+  const metrics = new Metrics({ ruleset: 'bench', version: '0', rules: [], factAt: (pointer) => pointer });
+  const beside = (name: string, descriptor: Descriptor) => {
+    const decision = evaluate(descriptor);
+    const repeat = (job: () => void) => (): void => {
+      for (let i = 0; i < REPEATS; i++) job();
+    };
+    const [reach, record] = compare<void>(
+      [
+        { name: `evaluate, ${name}`, run: repeat(() => void evaluate(descriptor)) },
+        { name: `observeDecision, ${name}`, run: repeat(() => metrics.observeDecision(decision, 0.0002)) },
+      ],
+      { rounds: 25, warmUp: 25 },
+    ) as [Timing, Timing];
+    return { timings: [reach, record], share: record.median / reach.median };
+  };
+  const bug = examples['domain-switch'];
+  if (!bug) throw new Error('there is no such example');
+  const [clear, full] = [beside('8 devices', eightDevices('11.1.3')), beside('the bug', bug.request)] as const;
+  return {
+    job: 'recording a decision in the metrics',
+    timings: [...clear.timings, ...full.timings],
+    each: { of: REPEATS, unit: 'ns/decision' },
+    ratios: [clear, full].map(({ share }) => `${share.toFixed(3)} of reaching it`),
+    goal: 'at most a tenth each',
+    met: clear.share <= 0.1 && full.share <= 0.1,
+  };
+}
