@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as esbuild from 'esbuild';
+import { namedSchemas } from '../src/http/schemas.ts';
 import { nameOf, productionPackages } from './sbom.ts';
 
 /** What modules that were written for CommonJS expect around them. */
@@ -16,16 +17,6 @@ const builtins: esbuild.Plugin = {
     );
     build.onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = require(${JSON.stringify(path)})`,
-    }));
-  },
-};
-
-/** Leaves zod's messages in other languages out. */
-const english: esbuild.Plugin = {
-  name: 'english',
-  setup(build) {
-    build.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
-      contents: `export { default as en } from './en.js'`,
     }));
   },
 };
@@ -54,7 +45,8 @@ await esbuild.build({
   format: 'esm',
   mainFields: ['module', 'main'],
   banner: { js: banner },
-  plugins: [builtins, english, pages],
+  plugins: [builtins, pages],
+  define: { BUILT_SCHEMAS: JSON.stringify(JSON.stringify(namedSchemas())) },
   minify: true,
   // For who reads a stack trace: NODE_OPTIONS=--enable-source-maps.
   sourcemap: true,

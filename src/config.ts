@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type HostProfiles, NO_PROFILES, parseHostProfiles } from './http/host-profiles.ts';
 import type { Security } from './http/secured.ts';
 

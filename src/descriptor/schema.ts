@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { PACKED_MAX, PACKED_MIN } from '../platform/version.ts';
 import { behaviourValues } from '../simulator/index.ts';
 import { HEX_PATTERN, SIZE_PATTERN } from './quantities.ts';

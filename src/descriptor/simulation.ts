@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { hexAddress, host, mapping, name, size, vm } from './schema.ts';
 
 /** The request to simulate what QEMU and the kernel do when a guest acts; types and JSON Schema as in schema.ts. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { origins } from '../descriptor/fact.ts';
 import { guestEvents } from '../descriptor/migration.ts';
 import { phases } from '../rules/finding.ts';

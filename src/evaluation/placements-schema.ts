@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { descriptor, host } from '../descriptor/schema.ts';
 import { decision } from './decision.ts';
 

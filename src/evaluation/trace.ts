@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The one source of a simulation's answer: its type and its JSON Schema. */
 

@@ -47,12 +47,15 @@ export interface Called {
   readonly name: string | undefined;
 }
 
-/** An answer, and where in the text of the question the names are that only some may take. */
-interface Kept {
-  readonly answer: Answer;
+/** Which of the names in a text are those that only some may take. */
+interface Places {
   readonly ref: number | null;
   readonly name: number | null;
   readonly hosts: readonly number[];
+}
+
+interface Kept extends Places {
+  readonly answer: Answer;
 }
 
 /** Bytes of answers of a generation; two are kept. */
@@ -89,18 +92,20 @@ export class Answers {
    * @throws Problem naming every place in the item that is wrong.
    */
   of(item: Item, remedies: boolean): Answered {
-    const nameless = withoutNames(JSON.stringify(item.descriptor));
-    const key = nameless && keyOf(contextOf(item, remedies), nameless);
-    const recalled = nameless && this.#recall(key as string, nameless);
-    if (recalled) return recalled;
     const valid = this.#validate(item.descriptor);
     const faults = valid === true ? check(item.descriptor as Descriptor) : valid.error.places;
     if (faults.length > 0) throw invalidRequest(faults.map(item.place));
-    const kept = nameless && keptOf(nameless, item, remedies);
-    const answered = kept && put(kept, nameless.names);
-    if (!kept || !answered) return unkept(item, remedies);
-    this.#keep(key as string, kept);
-    return { ...answered, isNew: true };
+    const nameless = withoutNames(JSON.stringify(item.descriptor));
+    if (nameless === null) return unkept(item, remedies);
+    const key = keyOf(contextOf(item, remedies), nameless);
+    const recalled = this.#recall(key, nameless);
+    if (recalled) return recalled;
+    const question = questionIn(nameless);
+    if (question === null || !areFit(question, nameless.names)) return unkept(item, remedies);
+    const { descriptor, ...places } = question;
+    const kept = { ...places, answer: answerOf(descriptor, item, remedies, cutAtMarks) };
+    this.#keep(key, kept);
+    return { ...put(kept, nameless.names), isNew: true };
   }
 
   /** Keeps in mind that `json`, asked as `context` says, is answered as `item` is. */
@@ -115,8 +120,7 @@ export class Answers {
     const kept = young ?? this.#old.get(key);
     if (!kept) return null;
     if (!young) this.#keep(key, kept);
-    const answered = put(kept, names);
-    return answered && { ...answered, isNew: false };
+    return areFit(kept, names) ? { ...put(kept, names), isNew: false } : null;
   }
 
   #keep(key: string, kept: Kept): void {
@@ -144,8 +148,8 @@ const contextOf = ({ notes, site }: Item, remedies: boolean): string =>
 /** PCI addresses and UUIDs: names of devices of which nothing is made but a part of a message. */
 const HOST = /^(?:[\da-f]{4,8}:[\da-f]{2}:[\da-f]{2}\.[0-7]|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/i;
 
-/** What is answered of all VMs that are called otherwise; `null` where more than names would have to be exchanged. */
-function keptOf({ text }: Nameless, item: Item, remedies: boolean): Kept | null {
+/** What is asked of all VMs that are called otherwise; `null` where more than names would have to be exchanged. */
+function questionIn({ text }: Nameless): (Places & { readonly descriptor: Descriptor }) | null {
   const descriptor = JSON.parse(text) as Descriptor;
   const { ref, vm } = descriptor;
   // QEMU's own words hold names, too.
@@ -153,26 +157,29 @@ function keptOf({ text }: Nameless, item: Item, remedies: boolean): Kept | null 
   const called = [ref, vm.name, ...vm.vfio.map(({ host }) => host)].filter((each) => each !== undefined);
   const marks = called.map(markedName).filter((each) => each !== null);
   if (marks.length < called.length || marksIn(text) !== marks.length) return null;
-  return {
-    answer: answerOf(descriptor, item, remedies, cutAtMarks),
-    ref: markedName(ref),
-    name: markedName(vm.name),
-    hosts: vm.vfio.flatMap(({ host }) => markedName(host) ?? []),
-  };
+  const hosts = vm.vfio.flatMap(({ host }) => markedName(host) ?? []);
+  return { descriptor, ref: markedName(ref), name: markedName(vm.name), hosts };
 }
 
-/** `answer` with `names`; `null` where they are not of the kind that can be exchanged. */
-function put({ answer, ref, name, hosts }: Kept, names: readonly string[]): Omit<Answered, 'isNew'> | null {
-  const called = { ref: nameAt(names, ref), name: nameAt(names, name) };
-  if ((called.ref?.length ?? 0) > NAME_MAX || (called.name?.length ?? 0) > NAME_MAX || called.name === '') return null;
+/** Whether `names` are of the kind that can be exchanged. */
+function areFit({ ref, name, hosts }: Places, names: readonly string[]): boolean {
+  if ((nameAt(names, ref)?.length ?? 0) > NAME_MAX) return false;
+  const own = nameAt(names, name);
+  if (own !== undefined && (own === '' || own.length > NAME_MAX)) return false;
   for (let index = 0; index < hosts.length; index++) {
-    const own = names[hosts[index] as number] as string;
-    if (!HOST.test(own)) return null;
+    const host = names[hosts[index] as number] as string;
+    if (!HOST.test(host)) return false;
     // Devices that are called the same are another question.
-    for (let other = 0; other < index; other++) if (names[hosts[other] as number] === own) return null;
+    for (let other = 0; other < index; other++) if (names[hosts[other] as number] === host) return false;
   }
-  return { answer, names, called };
+  return true;
 }
+
+const put = ({ answer, ref, name }: Kept, names: readonly string[]): Omit<Answered, 'isNew'> => ({
+  answer,
+  names,
+  called: { ref: nameAt(names, ref), name: nameAt(names, name) },
+});
 
 const nameAt = (names: readonly string[], index: number | null): string | undefined =>
   index === null ? undefined : names[index];

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { decision } from '../evaluation/decision.ts';
 import { problem } from './problems.ts';
 

@@ -89,7 +89,7 @@ export function batch(app: FastifyInstance, reader: Reader, judges: Omit<Judges,
       async (request, reply) => {
         const failed = (err: unknown): void =>
           request.log.error({ err, url: request.url }, 'an item of a batch failed');
-        exemptFromTimeout(request.raw.socket);
+        exemptFromTimeout(request, reply);
         const { frame, items } = await open(request, reader);
         const answers = new BatchAnswers({ ...judges, failed }, queryOf(request.query), frame, {
           requestId: request.id,

@@ -39,8 +39,10 @@ export class Reader {
    */
   itemsIn(json: unknown, count: Count): readonly Item[] {
     if (isObject(json)) {
-      if (Object.hasOwn(json, 'apiVersion')) return imported(JSON.stringify(json), 'kubevirt', count);
-      if (!isEnvelope(json)) return [plainItem(json)];
+      const isKubernetes = Object.hasOwn(json, 'apiVersion');
+      if (!isKubernetes && !isEnvelope(json)) return [plainItem(json)];
+      if (isDeeperThan(DEPTH_MAX, json)) throw new Problem('malformed-json', `nested more than ${DEPTH_MAX} deep`);
+      if (isKubernetes) return imported(JSON.stringify(json), 'kubevirt', count);
       const valid = this.#validateEnvelope(json);
       if (valid !== true) throw valid.error;
       return openEnvelope(json, count);
@@ -49,6 +51,18 @@ export class Reader {
     const format = sniffFormat(text);
     return format === undefined || format === 'descriptor' ? [plainItem(json)] : imported(text, format, count);
   }
+}
+
+/** Objects and lists in one another: several times what is nested most deeply, the buses that QEMU lists. */
+const DEPTH_MAX = 128;
+
+/** Whether members of members go deeper than `limit`; said without going there. */
+function isDeeperThan(limit: number, value: unknown): boolean {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; depth < limit && level.length > 0; depth++) {
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
+  }
+  return level.length > 0;
 }
 
 const isListOfStrings = (json: unknown): boolean =>

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Pointer, valueAt, withValues } from '../descriptor/pointer.ts';
 import { descriptor, vm } from '../descriptor/schema.ts';
 import { canonicalForm } from '../evaluation/canonical.ts';

@@ -49,8 +49,11 @@ const byParserError: Readonly<Record<string, ProblemType>> = {
 /** Connections whose request is answered while it arrives, which takes as long as it takes. */
 const streaming = new WeakSet<Socket>();
 
-/** Lets the request on `socket` take longer than others may, as long as it does not fall silent. */
-export const exemptFromTimeout = (socket: Socket): void => void streaming.add(socket);
+/** Lets `request` take longer than others may until it is answered, as long as it does not fall silent. */
+export function exemptFromTimeout({ raw: { socket } }: FastifyRequest, reply: FastifyReply): void {
+  streaming.add(socket);
+  reply.raw.once('close', () => streaming.delete(socket));
+}
 
 /** Answers what Node could not read as HTTP: there is no request yet, only its connection. */
 export function answerBrokenRequest({ code, message }: ConnectionError, socket: Socket): void {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { descriptor } from '../descriptor/schema.ts';
 import { type Format, formats } from '../importers/index.ts';
 

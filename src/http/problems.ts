@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Every error that the service answers with (RFC 9457), by the last part of its `type`. */
 const problemTypes = {

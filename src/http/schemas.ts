@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { descriptor } from '../descriptor/schema.ts';
 import { simulation } from '../descriptor/simulation.ts';
 import { decision } from '../evaluation/decision.ts';
@@ -34,11 +34,15 @@ export const contract = {
   problem,
 };
 
+/** What {@link namedSchemas} comes to, as JSON, where the build has worked it out already. */
+declare const BUILT_SCHEMAS: string | undefined;
+
 /**
  * Every named zod schema as JSON Schema, for Ajv at the door, the serializer at the exit and the OpenAPI document alike.
  * The names of nested schemas are dropped from inside, where Ajv would take them for unknown keywords.
  */
 export function namedSchemas(): JsonSchema[] {
+  if (typeof BUILT_SCHEMAS !== 'undefined') return JSON.parse(BUILT_SCHEMAS) as JsonSchema[];
   const { schemas } = z.toJSONSchema(z.globalRegistry, { uri: (id) => `${id}#`, override: nameDiscriminator });
   // By name, so that the document does not change with the order of imports.
   const byName = Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1));

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { deviceId, type Fault } from '../descriptor/check.ts';
 import { member, type Placed, type Pointer } from '../descriptor/pointer.ts';
 import type { Descriptor, VfioDescriptor, ViommuDescriptor, VmDescriptor } from '../descriptor/schema.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guestEvents } from '../descriptor/migration.ts';
 import { changeKinds, efforts } from '../evaluation/changes.ts';
 import { OLDEST_QEMU, qemuBehaviours } from '../platform/qemu.ts';

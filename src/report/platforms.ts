@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DMA_ENTRY_LIMIT, kernelAbilityTable } from '../platform/kernel.ts';
 import { libvirtFeatures } from '../platform/libvirt.ts';
 import { defaultAddressWidth } from '../platform/machine.ts';

@@ -21,7 +21,7 @@ import type { Row } from './simulator.ts';
 
 /** VMs of the fleet, and of it those that are read as XML and as command lines. */
 const FLEET = 100_000;
-const SOME = 5000;
+const SOME = 2000;
 
 const compile = validators(namedSchemas());
 const reader = new Reader(compile({ schema: envelopeParts }));

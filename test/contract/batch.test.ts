@@ -159,6 +159,18 @@ describe('a line that is wrong is answered with what is wrong with it, and the o
     ],
     ['a list', '[1]', 'invalid-request', { errors: [{ pointer: '', detail: 'must be object' }] }],
     ['null', 'null', 'unsupported-media-type', {}],
+    [
+      'a descriptor with brackets 12 000 deep',
+      `{"vm":${'['.repeat(12_000)}${']'.repeat(12_000)}}`,
+      'invalid-request',
+      { errors: [{ pointer: '/source', detail: 'is required' }] },
+    ],
+    [
+      'an envelope with brackets 12 000 deep',
+      `{"import":{"document":${'['.repeat(12_000)}${']'.repeat(12_000)}}}`,
+      'malformed-json',
+      { detail: 'nested more than 128 deep' },
+    ],
     ['a ref that is none', { ...risky, ref: 7 }, 'invalid-request', { errors: [{ pointer: '/ref' }] }],
     [
       'a line that is too long',

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
 
 /** The stage of the Dockerfile that the image is of, its continued lines joined. */
 const stage =
@@ -63,6 +65,12 @@ describe('what the image holds is enough', () => {
     const body = readFileSync('openapi/examples/domain.xml');
     const answer = await fetch(`${address}/v1/evaluations?qemu=10.2.2`, { method: 'POST', body });
     expect([answer.status, answer.headers.get('preflight-verdict')]).toEqual([200, 'blocked']);
+  });
+
+  it('to show the very document that its source shows', async () => {
+    const app = await buildApp(readConfig({}));
+    expect(await (await fetch(`${address}/openapi.json`)).json()).toEqual((await app.inject('/openapi.json')).json());
+    await app.close();
   });
 
   it('to tell its own health, and its end', async () => {

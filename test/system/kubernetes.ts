@@ -14,7 +14,7 @@ const run = promisify(execFile);
 
 /**
  * The objects that an overlay comes to, as kubectl renders them.
- * @throws Error when there is no kubectl, or when it has a complaint, deprecations included.
+ * @throws Error when there is no kubectl, when it is older than 1.21, or when it has a complaint, deprecations included.
  */
 export async function render(overlay: string): Promise<Manifest[]> {
   const { stdout, stderr } = await run('kubectl', ['kustomize', `deploy/kubernetes/${overlay}`]);
