@@ -58,6 +58,9 @@ interface Kept extends Places {
   readonly answer: Answer;
 }
 
+/** By what an answer depends on beside the descriptor, and by the descriptor. */
+type Generation = Map<string, Map<string, Kept>>;
+
 /** Bytes of answers of a generation; two are kept. */
 const GENERATION_MAX = 32 << 20;
 
@@ -70,8 +73,8 @@ const OVERHEAD = 2048;
  */
 export class Answers {
   readonly #validate: Validate;
-  #young = new Map<string, Kept>();
-  #old = new Map<string, Kept>();
+  #young: Generation = new Map();
+  #old: Generation = new Map();
   /** Of the young, and the answers among them: one may have several keys. */
   #bytes = 0;
   #weighed = new Set<Answer>();
@@ -84,7 +87,7 @@ export class Answers {
   /** What is answered of the descriptor that `json` is, asked as `context` says, if that is known already. */
   known(json: string, context: string): Answered | null {
     const nameless = withoutNames(json);
-    return nameless && this.#recall(keyOf(context, nameless), nameless);
+    return nameless && this.#recall(context, nameless);
   }
 
   /**
@@ -97,49 +100,49 @@ export class Answers {
     if (faults.length > 0) throw invalidRequest(faults.map(item.place));
     const nameless = withoutNames(JSON.stringify(item.descriptor));
     if (nameless === null) return unkept(item, remedies);
-    const key = keyOf(contextOf(item, remedies), nameless);
-    const recalled = this.#recall(key, nameless);
+    const context = contextOf(item, remedies);
+    const recalled = this.#recall(context, nameless);
     if (recalled) return recalled;
     const question = questionIn(nameless);
     if (question === null || !areFit(question, nameless.names)) return unkept(item, remedies);
     const { descriptor, ...places } = question;
     const kept = { ...places, answer: answerOf(descriptor, item, remedies, cutAtMarks) };
-    this.#keep(key, kept);
+    this.#keep(context, nameless.text, kept);
     return { ...put(kept, nameless.names), isNew: true };
   }
 
   /** Keeps in mind that `json`, asked as `context` says, is answered as `item` is. */
   learn(json: string, context: string, item: Item, remedies: boolean): void {
     const [own, other] = [withoutNames(json), withoutNames(JSON.stringify(item.descriptor))];
-    const kept = other && this.#young.get(keyOf(contextOf(item, remedies), other));
-    if (own && kept && own.names.join('"') === other.names.join('"')) this.#keep(keyOf(context, own), kept);
+    const kept = other && this.#young.get(contextOf(item, remedies))?.get(other.text);
+    if (own && kept && own.names.join('"') === other.names.join('"')) this.#keep(context, own.text, kept);
   }
 
-  #recall(key: string, { names }: Nameless): Answered | null {
-    const young = this.#young.get(key);
-    const kept = young ?? this.#old.get(key);
+  #recall(context: string, { text, names }: Nameless): Answered | null {
+    const young = this.#young.get(context)?.get(text);
+    const kept = young ?? this.#old.get(context)?.get(text);
     if (!kept) return null;
-    if (!young) this.#keep(key, kept);
+    if (!young) this.#keep(context, text, kept);
     return areFit(kept, names) ? { ...put(kept, names), isNew: false } : null;
   }
 
-  #keep(key: string, kept: Kept): void {
+  #keep(context: string, text: string, kept: Kept): void {
     if (this.#bytes > GENERATION_MAX) {
       this.#old = this.#young;
       this.#young = new Map();
       this.#bytes = 0;
       this.#weighed = new Set();
     }
-    this.#young.set(key, kept);
-    this.#bytes += key.length + (this.#weighed.has(kept.answer) ? 0 : weightOf(kept.answer));
+    const alike = this.#young.get(context);
+    if (alike) alike.set(text, kept);
+    else this.#young.set(context, new Map([[text, kept]]));
+    this.#bytes += text.length + (this.#weighed.has(kept.answer) ? 0 : weightOf(kept.answer));
     this.#weighed.add(kept.answer);
   }
 }
 
 const weightOf = ({ whole, brief, question }: Answer): number =>
   [...question.texts, ...whole.texts, ...brief.texts].reduce((sum, { length }) => sum + length, OVERHEAD);
-
-const keyOf = (context: string, { text }: Nameless): string => `${context}\n${text}`;
 
 /** Everything that an answer depends on beside the descriptor: what was seen and not read, and what the site says. */
 const contextOf = ({ notes, site }: Item, remedies: boolean): string =>

@@ -131,13 +131,13 @@ export class BatchAnswers {
 
   /** The answers since they were last taken. */
   take(): Buffer {
-    if (performance.now() - this.#reported >= REPORT_MS) this.#report();
+    if (performance.now() - this.#reported >= REPORT_MS) this.report();
     return this.#sheet.take();
   }
 
   /** The rest of the answers, and the totals; `complete` unless items were left unread. */
   end(complete: boolean): Buffer {
-    this.#report();
+    this.report();
     this.#judges.metrics.observeBatch(this.#totals.decisions + this.#totals.errors);
     const { items, decisions, errors, largestBitmap } = this.#totals;
     const totals: BatchTotals = {
@@ -203,7 +203,8 @@ export class BatchAnswers {
     }
   }
 
-  #report(): void {
+  /** Tells the metrics, and the totals, of the decisions since they were last told. */
+  report(): void {
     const { metrics } = this.#judges;
     for (const [{ figures, hasReasons }, { times, decisionId }] of this.#unreported) {
       const { verdict, findings } = figures;

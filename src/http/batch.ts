@@ -128,19 +128,24 @@ async function* answered(
   lifecycle: { readonly draining: boolean },
 ): AsyncGenerator<Buffer> {
   const turns = new Turns();
-  for await (const some of items) {
-    for (const sent of some) {
-      answers.add(sent);
-      if (answers.size >= CHUNK) yield answers.take();
-      if (!turns.isOver) continue;
+  try {
+    for await (const some of items) {
+      for (const sent of some) {
+        answers.add(sent);
+        if (answers.size >= CHUNK) yield answers.take();
+        if (!turns.isOver) continue;
+        if (answers.size > 0) yield answers.take();
+        await turns.next();
+        if (isGone()) return;
+        if (lifecycle.draining) return yield answers.end(false);
+      }
       if (answers.size > 0) yield answers.take();
-      await turns.next();
-      if (isGone()) return;
-      if (lifecycle.draining) return yield answers.end(false);
     }
-    if (answers.size > 0) yield answers.take();
+    yield answers.end(true);
+  } finally {
+    // What was decided counts, whoever is still there to read it.
+    answers.report();
   }
-  yield answers.end(true);
 }
 
 interface Opened {

@@ -25,7 +25,7 @@ export class Lines {
     for (;;) {
       const end = chunk.indexOf(NEWLINE, start);
       if (end === -1) break;
-      yield this.#take(chunk.subarray(start, end));
+      yield this.#take(chunk, start, end);
       start = end + 1;
     }
     this.#begin(chunk.subarray(start));
@@ -33,7 +33,7 @@ export class Lines {
 
   /** The last line, if the stream ended without ending it. */
   *rest(): Generator<Line> {
-    if (this.#length > 0) yield this.#take(Buffer.alloc(0));
+    if (this.#length > 0) yield this.#take(Buffer.alloc(0), 0, 0);
   }
 
   #begin(part: Buffer): void {
@@ -43,12 +43,15 @@ export class Lines {
     else if (part.length > 0) this.#begun.push(part);
   }
 
-  #take(end: Buffer): Line {
-    const whole = this.#begun.length === 0 ? end : Buffer.concat([...this.#begun, end]);
-    const isTooLong = this.#length + end.length > this.#max;
+  /** The line that has begun before, and ends with what `chunk` holds from `start` to `end`. */
+  #take(chunk: Buffer, start: number, end: number): Line {
+    this.#number++;
+    const isTooLong = this.#length + end - start > this.#max;
+    const isWhole = this.#length === 0;
+    const bytes = isWhole || isTooLong ? chunk : Buffer.concat([...this.#begun, chunk.subarray(start, end)]);
     this.#begun = [];
     this.#length = 0;
-    this.#number++;
-    return { number: this.#number, text: isTooLong ? null : whole.toString('utf8') };
+    if (isTooLong) return { number: this.#number, text: null };
+    return { number: this.#number, text: isWhole ? bytes.toString('utf8', start, end) : bytes.toString() };
   }
 }

@@ -41,7 +41,7 @@ export function judge(scenario: Scenario, includeClear = false): Finding[] {
       found.addAll(pass.disk, { ...scenario, disk }, disk.node, null);
     }
     found.addAll(pass.vm, scenario, undefined, null);
-    for (const component of components) judgeComponent(component, pass, found);
+    if (pass.concernsDevices) for (const component of components) judgeComponent(component, pass, found);
     for (const container of pass.container.length > 0 ? scenario.containers : []) {
       const [only, ...others] = container.devices;
       found.addAll(pass.container, { ...scenario, container }, others.length > 0 ? undefined : only?.id, null);

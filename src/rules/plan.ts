@@ -18,6 +18,8 @@ export interface Planned<Here> {
 /** The rules of one {@link Pass}, by what they are about. */
 export interface PlannedPass {
   readonly copiesMemory: boolean;
+  /** Whether there are rules about devices of any kind. */
+  readonly concernsDevices: boolean;
   readonly disk: readonly Planned<DiskHere>[];
   readonly vm: readonly Planned<Scenario>[];
   readonly other: readonly Planned<OtherHere>[];
@@ -55,6 +57,7 @@ const planAll = (
     rules.map((rule) => plan(rule, qemu)).filter(isKept);
   return passes.map(({ copiesMemory = false, disk, vm, other, device, unprepared, container }) => ({
     copiesMemory,
+    concernsDevices: (other ?? device ?? unprepared) !== undefined,
     disk: of(disk),
     vm: of(vm),
     other: of(other),

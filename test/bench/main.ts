@@ -53,5 +53,5 @@ ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.ver
 
 ${table(rows)}
 `;
-writeFileSync(new URL('RESULTS.md', import.meta.url), written);
+writeFileSync('test/bench/RESULTS.md', written);
 console.log(written);
