@@ -2,7 +2,7 @@ import { coverableBytes, type Tracker } from '../simulator/index.ts';
 import type { Bounds } from './bounds.ts';
 import type { Device } from './device.ts';
 import { readSync, type SyncFigures } from './dirty-sync.ts';
-import { all, any, choose, constant, type Fact, is, isKnownToBe, isTrue, map, not, type Truth } from './fact.ts';
+import { all, any, choose, constant, type Fact, is, isKnownToBe, isTrue, map, no, not, type Truth } from './fact.ts';
 import type { Host } from './host.ts';
 import { type MigrationRuns, readHeldAtStart, readRuns, type Setting } from './migration-run.ts';
 import { type Needs, readNeeds } from './needs.ts';
@@ -121,7 +121,7 @@ class FormedContainer implements Container {
 
   leavesUntracked(device: Device): Truth {
     const devicesTrack = all(...this.devices.map((each) => each.tracksDirtyPages));
-    if (isTrue(devicesTrack)) return not(devicesTrack);
+    if (isTrue(devicesTrack)) return no;
     // Of an iommufd container each page table is asked by itself, and one that does not track is passed over.
     const isTracked = this.#isLegacy ? this.tracksDirtyPages(device) : device.hwptTracksDirtyPages;
     return all(not(devicesTrack), not(isTracked));

@@ -85,6 +85,9 @@ export function all(...truths: readonly Truth[]): Truth {
   return together(truths, true);
 }
 
+/** {@link all} of a truth and of more, which nobody works out where the first is false already. */
+export const allOf = (first: Truth, more: () => Truth): Truth => (isFalse(first) ? first : all(first, more()));
+
 /** True if one is, resting on that one alone; false if none is; else unknown. */
 export function any(...truths: readonly Truth[]): Truth {
   for (const truth of truths) if (truth.known && truth.value) return truth;

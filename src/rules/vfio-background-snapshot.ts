@@ -1,4 +1,4 @@
-import { all, is, not } from '../descriptor/fact.ts';
+import { all, allOf, is, not } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
 export const vfioBackgroundSnapshot = deviceRule({
@@ -14,7 +14,9 @@ export const vfioBackgroundSnapshot = deviceRule({
       message: '{device}: VFIO migration is not supported with background snapshot',
       once: true,
       holds: ({ device, migration }) =>
-        all(migration.has('background-snapshot'), not(is(migration.mode, 'snapshot')), device.initialisesMigration),
+        allOf(migration.has('background-snapshot'), () =>
+          all(not(is(migration.mode, 'snapshot')), device.initialisesMigration),
+        ),
     },
   },
   liftedBy: ['capability-off', 'unplug-for-migration'],

@@ -1,4 +1,4 @@
-import { all, is, not } from '../descriptor/fact.ts';
+import { allOf, is, not } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
 export const vfioCprReboot = deviceRule({
@@ -13,12 +13,12 @@ export const vfioCprReboot = deviceRule({
     reboot: {
       message: 'VFIO device only supports cpr-reboot for runstate suspended',
       once: true,
-      holds: ({ migration, vm }) => all(is(migration.mode, 'cpr-reboot'), not(vm.isSuspended)),
+      holds: ({ migration, vm }) => allOf(is(migration.mode, 'cpr-reboot'), () => not(vm.isSuspended)),
     },
     transfer: {
       message: 'VFIO device only supports cpr-reboot for runstate suspended',
       once: true,
-      holds: ({ migration, vm }) => all(is(migration.mode, 'cpr-reboot'), not(vm.isSuspended)),
+      holds: ({ migration, vm }) => allOf(is(migration.mode, 'cpr-reboot'), () => not(vm.isSuspended)),
     },
   },
   liftedBy: ['normal-mode', 'suspend-guest', 'unplug-for-migration'],

@@ -1,4 +1,4 @@
-import { all, is, not } from '../descriptor/fact.ts';
+import { all, allOf, is, not } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
 export const vfioMultifd = deviceRule({
@@ -14,15 +14,16 @@ export const vfioMultifd = deviceRule({
       message: '{device}: Multifd device transfer requested but unsupported in the current config',
       once: true,
       holds: ({ device, migration }) =>
-        all(
-          is(device.multifdTransfer, 'on'),
-          device.initialisesMigration,
-          not(
-            all(
-              migration.has('multifd'),
-              not(migration.has('mapped-ram')),
-              not(migration.compressesMultifd),
-              migration.sendsSwitchoverStart,
+        allOf(is(device.multifdTransfer, 'on'), () =>
+          all(
+            device.initialisesMigration,
+            not(
+              all(
+                migration.has('multifd'),
+                not(migration.has('mapped-ram')),
+                not(migration.compressesMultifd),
+                migration.sendsSwitchoverStart,
+              ),
             ),
           ),
         ),

@@ -1,4 +1,4 @@
-import { all, any, is, isFalse, no, not, type Truth } from '../descriptor/fact.ts';
+import { all, allOf, any, is, isFalse, no, not, type Truth } from '../descriptor/fact.ts';
 import { type DeviceHere, deviceRule, refusal } from './rule.ts';
 
 export const vfioP2p = deviceRule({
@@ -17,7 +17,7 @@ export const vfioP2p = deviceRule({
     p2p: {
       message: 'Multiple VFIO devices migration is supported only if all of them support P2P migration',
       once: true,
-      holds: (here) => all(here.device.soFar.lacksP2p, isNotTheFirst(here)),
+      holds: (here) => allOf(here.device.soFar.lacksP2p, () => isNotTheFirst(here)),
     },
   },
   liftedBy: ['unplug-for-migration', 'fewer-devices', 'other-driver', 'other-destination'],

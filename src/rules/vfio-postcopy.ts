@@ -1,4 +1,4 @@
-import { all, is, not } from '../descriptor/fact.ts';
+import { all, allOf, is, not } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
 export const vfioPostcopy = deviceRule({
@@ -14,7 +14,9 @@ export const vfioPostcopy = deviceRule({
       message: '{device}: VFIO migration is not supported with postcopy migration',
       once: true,
       holds: ({ device, migration }) =>
-        all(migration.has('postcopy-ram'), not(is(migration.mode, 'snapshot')), device.initialisesMigration),
+        allOf(migration.has('postcopy-ram'), () =>
+          all(not(is(migration.mode, 'snapshot')), device.initialisesMigration),
+        ),
     },
   },
   liftedBy: ['capability-off', 'unplug-for-migration'],

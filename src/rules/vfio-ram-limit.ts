@@ -1,4 +1,4 @@
-import { all, is, map, not, choose } from '../descriptor/fact.ts';
+import { all, allOf, is, map, not, choose } from '../descriptor/fact.ts';
 import { deviceRule, refusal } from './rule.ts';
 
 /** 8 TiB: what the interim patch held RAM against, whatever the page size. */
@@ -16,12 +16,13 @@ export const vfioRamLimit = deviceRule({
       message:
         '{device}: Migration is currently not supported with large memory VM due to dirty tracking limitation in backend',
       holds: ({ device, container, vm }) =>
-        all(
-          is(device.enableMigration, 'on'),
-          not(device.tracksDirtyPages),
-          not(device.hwptTracksDirtyPages),
-          container.tracksDirtyPages(device),
-          choose(container.ramLimit, (limit) => map(vm.memory, (bytes) => bytes > limit)),
+        allOf(is(device.enableMigration, 'on'), () =>
+          all(
+            not(device.tracksDirtyPages),
+            not(device.hwptTracksDirtyPages),
+            container.tracksDirtyPages(device),
+            choose(container.ramLimit, (limit) => map(vm.memory, (bytes) => bytes > limit)),
+          ),
         ),
     },
     'legacy-over-8tib': {

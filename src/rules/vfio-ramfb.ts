@@ -1,4 +1,4 @@
-import { all, is } from '../descriptor/fact.ts';
+import { allOf, is } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
 export const vfioRamfb = deviceRule({
@@ -11,7 +11,7 @@ export const vfioRamfb = deviceRule({
   cases: {
     present: {
       message: 'x-ramfb-migrate requires enable-migration',
-      holds: ({ device }) => all(is(device.ramfbMigrate, 'on'), is(device.enableMigration, 'off')),
+      holds: ({ device }) => allOf(is(device.ramfbMigrate, 'on'), () => is(device.enableMigration, 'off')),
     },
   },
   liftedBy: ['ramfb-migrate-off', 'enable-migration'],

@@ -200,6 +200,8 @@ describe('a service that cannot start exits with 1 and says why', () => {
     [{ PORT: 'abc' }, 'configuration: PORT: must be a whole number'],
     [{ PORT: '' }, 'configuration: PORT: must be a whole number'],
     [{ PORT: '8080', LOG_LEVEL: 'loud', BODY_LIMIT: '1' }, 'LOG_LEVEL: '],
+    [{ HOST_PROFILES: 'no.yaml' }, 'configuration: HOST_PROFILES: no.yaml: ENOENT'],
+    [{ HOST_PROFILES: 'tsconfig.json' }, 'HOST_PROFILES: tsconfig.json: line 1: /hosts: is required; line '],
   ])('%j', async (env, words) => {
     const { exit, said } = service(env);
     expect(await exit).toBe(1);
