@@ -4,6 +4,7 @@ import type { Descriptor } from '../descriptor/schema.ts';
 import { kernelAbilityTable } from '../platform/kernel.ts';
 import { qemuSince } from '../platform/qemu.ts';
 import { vfioDrivers } from '../platform/vfio-driver.ts';
+import type { SitePolicy } from '../policy/site-policy.ts';
 import { rules } from '../rules/index.ts';
 
 /** Counts the changes to conditions of rules, which the hash of the catalogue does not see. */
@@ -13,10 +14,12 @@ const EDITION = 2;
 export const ruleset = `${EDITION}-${sha256(JSON.stringify([rules, qemuSince, kernelAbilityTable, vfioDrivers])).slice(0, 12)}`;
 
 /** The address of a decision: the same question to the same ruleset has the same. */
-export const decisionIdOf = (descriptor: Descriptor): string => addressOf(questionOf(descriptor));
+export const decisionIdOf = (descriptor: Descriptor, policy: SitePolicy | null = null): string =>
+  addressOf(questionOf(descriptor, policy));
 
 /** What a decision depends on, in one form. */
-export const questionOf = (descriptor: Descriptor): string => `${ruleset}\n${canonical(descriptor)}`;
+export const questionOf = (descriptor: Descriptor, policy: SitePolicy | null = null): string =>
+  `${ruleset}\n${policy?.revision ?? ''}\n${canonical(descriptor)}`;
 
 /** The address of the decision on what {@link questionOf} says. */
 export const addressOf = (question: string): string => sha256(question);

@@ -187,6 +187,7 @@ export const decision = z
     ref: z.string().optional(),
     decisionId: z.string().describe('SHA-256 of the question and the ruleset: the same question has the same.'),
     ruleset: z.string(),
+    policyRevision: z.string().optional().describe('Of the site policy that was heeded.'),
     verdict: anyVerdict,
     because: z.array(z.enum(causes)),
     possible: z.array(z.enum(verdicts)).optional().describe('Of verdict unknown: what it can be.'),

@@ -1,15 +1,16 @@
 import type { Pointer } from '../descriptor/pointer.ts';
 import { resolve } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
+import type { SitePolicy } from '../policy/site-policy.ts';
 import { judge } from '../rules/judge.ts';
 import { assumptionsOf } from './assumptions.ts';
 import { decisionIdOf, ruleset } from './canonical.ts';
-import { Budget, TOO_MUCH_UNKNOWN } from './completions.ts';
 import { conclusionOf } from './conclusion.ts';
 import { containerCosts, vmCosts } from './costs.ts';
 import { decided } from './decided-finding.ts';
 import type { Decision } from './decision.ts';
 import { outOfScope } from './scope.ts';
+import { TOO_MUCH_UNKNOWN, Trials } from './trials.ts';
 import { unknownsOf } from './unknowns.ts';
 
 export interface Options {
@@ -21,27 +22,32 @@ export interface Options {
   readonly site?: ReadonlySet<Pointer>;
   /** Whether to look for what each value of a missing fact decides, where the verdict is unknown. Default: true. */
   readonly decides?: boolean;
+  /** What the site says beyond QEMU. Default: nothing. */
+  readonly policy?: SitePolicy | null;
 }
 
 /** Judges `descriptor`, which must have passed {@link check}: verdict, findings, unknowns and costs. Pure. */
 export function evaluate(descriptor: Descriptor, options: Options = {}): Decision {
-  const { includeClear = false, notChecked = [], site, decides = true } = options;
+  const { includeClear = false, notChecked = [], site, decides = true, policy = null } = options;
   const source = resolve(descriptor, 'source');
-  const destination = descriptor.destination ? [resolve(descriptor, 'destination')] : [];
-  const listed = [source, ...destination].flatMap((scenario) => judge(scenario, includeClear));
+  const destination = descriptor.destination ? resolve(descriptor, 'destination') : null;
+  const judged = judge(source, includeClear);
+  if (destination) judged.push(...judge(destination, includeClear));
+  const listed = policy ? policy.heed(judged, { descriptor, source, destination }) : judged;
   const findings = listed.filter(({ outcome }) => outcome !== 'clear');
-  const budget = new Budget();
-  const conclusion = conclusionOf(descriptor, findings, budget);
+  const trials = new Trials(policy);
+  const conclusion = conclusionOf(descriptor, findings, trials);
   return {
     ...(descriptor.ref !== undefined && { ref: descriptor.ref }),
-    decisionId: decisionIdOf(descriptor),
+    decisionId: decisionIdOf(descriptor, policy),
     ruleset,
+    ...(policy && { policyRevision: policy.revision }),
     ...conclusion,
     findings: listed.map((finding) => decided(finding, descriptor, site)),
-    unknowns: unknownsOf(descriptor, findings, decides && conclusion.verdict === 'unknown', budget),
+    unknowns: unknownsOf(descriptor, findings, decides && conclusion.verdict === 'unknown', trials),
     containers: source.containers.map(containerCosts),
     ...vmCosts(source),
-    assumptions: [...assumptionsOf(source), ...(budget.isSpent ? [TOO_MUCH_UNKNOWN] : [])],
+    assumptions: [...assumptionsOf(source), ...(trials.isSpent ? [TOO_MUCH_UNKNOWN] : [])],
     scope: { notChecked: [...outOfScope(descriptor, source), ...notChecked] },
   };
 }

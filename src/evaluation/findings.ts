@@ -1,10 +1,13 @@
 import { resolve } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
+import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
 
-/** What the rules find on the source and, where one is given, on the destination. */
-export const findingsOf = (descriptor: Descriptor): Finding[] => [
-  ...judge(resolve(descriptor, 'source')),
-  ...(descriptor.destination ? judge(resolve(descriptor, 'destination')) : []),
-];
+/** What the rules, and the site, find on the source and, where one is given, on the destination. */
+export function findingsOf(descriptor: Descriptor, policy: SitePolicy | null): readonly Finding[] {
+  const source = resolve(descriptor, 'source');
+  const destination = descriptor.destination ? resolve(descriptor, 'destination') : null;
+  const found = destination ? [...judge(source), ...judge(destination)] : judge(source);
+  return policy ? policy.heed(found, { descriptor, source, destination }) : found;
+}

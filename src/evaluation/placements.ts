@@ -5,10 +5,10 @@ import type { Descriptor, HostDescriptor } from '../descriptor/schema.ts';
 import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
 import { canonicalForm, ruleset } from './canonical.ts';
-import { BUDGET, Budget, TOO_MUCH_UNKNOWN } from './completions.ts';
 import { type Conclusion, conclusionOf } from './conclusion.ts';
 import { decided } from './decided-finding.ts';
 import type { PlacementRequest, Placements } from './placements-schema.ts';
+import { BUDGET, TOO_MUCH_UNKNOWN, Trials } from './trials.ts';
 import type { Verdict } from './verdict.ts';
 
 type Candidate = Placements['groups'][number]['candidates'][number];
@@ -48,7 +48,7 @@ const order: readonly Verdict[] = ['allowed', 'risky', 'unknown', 'blocked', 'un
 export function* placementsOf(request: PlacementRequest, sites?: Sites): Generator<undefined, Placements> {
   const { ref, candidates, ...vm } = request;
   const source = judge(resolve(vm, 'source'));
-  const whole = new Budget(SEARCHES * BUDGET);
+  const whole = new Trials(null, SEARCHES * BUDGET);
   let isSpent = false;
   const known = new Map<string, Judged | Faults>();
   const groups = new Map<string, Group>();
@@ -56,10 +56,10 @@ export function* placementsOf(request: PlacementRequest, sites?: Sites): Generat
   for (const [index, { ref: own, host }] of candidates.entries()) {
     const candidate = { index, ...(own !== undefined && { ref: own }) };
     const form = canonicalForm(host);
-    const budget = new Budget(undefined, whole);
-    const judged = known.get(form) ?? judgeCandidate(vm, host, source, budget);
+    const trials = whole.within(BUDGET);
+    const judged = known.get(form) ?? judgeCandidate(vm, host, source, trials);
     known.set(form, judged);
-    isSpent ||= budget.isSpent;
+    isSpent ||= trials.isSpent;
     if ('conclusion' in judged) {
       const key = reasonsOf(judged);
       const group = groups.get(key) ?? { ...judged, candidates: [], site: sites?.candidates[index] };
@@ -87,13 +87,13 @@ function judgeCandidate(
   vm: Descriptor,
   host: HostDescriptor,
   source: readonly Finding[],
-  budget: Budget,
+  trials: Trials,
 ): Judged | Faults {
   const faults = faultsOf(host, vm);
   if (faults.length > 0) return faults;
   const descriptor = { ...vm, destination: host };
   const findings = judge(resolve(descriptor, 'destination'));
-  return { descriptor, findings, conclusion: conclusionOf(descriptor, [...source, ...findings], budget) };
+  return { descriptor, findings, conclusion: conclusionOf(descriptor, [...source, ...findings], trials) };
 }
 
 /** A host is checked against the ids of the VM's devices and nothing else of the VM, which was checked before. */

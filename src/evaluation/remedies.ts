@@ -1,13 +1,14 @@
 import { deviceId } from '../descriptor/check.ts';
 import { member, type Pointer, tokens, valueAt, withValues } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
+import type { SitePolicy } from '../policy/site-policy.ts';
 import { type Change, changes as allChanges } from '../rules/change.ts';
 import { counts, type Finding, isRefusal } from '../rules/finding.ts';
 import { fill } from '../rules/words.ts';
 import { changeKinds, type Concern, type Edit, efforts, withoutHoles } from './changes.ts';
-import { Budget, settlesAt } from './completions.ts';
+import { settlesAt } from './completions.ts';
 import type { Decision } from './decision.ts';
-import { findingsOf } from './findings.ts';
+import { Trials } from './trials.ts';
 import { type KnownVerdict, type Verdict, verdicts } from './verdict.ts';
 
 type Remedy = NonNullable<Decision['remedies']>[number];
@@ -22,11 +23,11 @@ const COMPLETIONS_MAX = 50;
 const REMEDIES_MAX = 8;
 
 /** `decision` on `descriptor` with what would improve its verdict. */
-export function withRemedies(descriptor: Descriptor, decision: Decision): Decision {
-  const budget = new Budget();
-  const remedies = decision.verdict === 'allowed' ? [] : remediesOf(descriptor, decision.verdict, budget);
+export function withRemedies(descriptor: Descriptor, decision: Decision, policy: SitePolicy | null = null): Decision {
+  const trials = new Trials(policy);
+  const remedies = decision.verdict === 'allowed' ? [] : remediesOf(descriptor, decision.verdict, trials);
   const incomplete = 'too much can be changed to try every set of changes: there may be other remedies';
-  const assumptions = budget.isSpent ? [...decision.assumptions, incomplete] : decision.assumptions;
+  const assumptions = trials.isSpent ? [...decision.assumptions, incomplete] : decision.assumptions;
   return { ...decision, assumptions, remedies };
 }
 
@@ -62,7 +63,7 @@ interface State {
  * of them and goes on from there (Reiter's hitting-set tree). What is found after a change may list further ones. No
  * remedy makes reachable a loss of data that was not reachable before.
  */
-function remediesOf(descriptor: Descriptor, verdict: Verdict, budget: Budget): Remedy[] {
+function remediesOf(descriptor: Descriptor, verdict: Verdict, trials: Trials): Remedy[] {
   const states = new Map<string, State>();
   const unforeseen: Finding[] = [];
   const make = (chosen: Chosen): State | null => {
@@ -72,14 +73,15 @@ function remediesOf(descriptor: Descriptor, verdict: Verdict, budget: Budget): R
     if (known) return known;
     const holed = withValues(descriptor, edits);
     const changed = startedAnew(withoutHoles(holed), chosen);
-    if (!budget.spend(changed)) return null;
+    const judged = trials.judge(changed);
+    if (!judged) return null;
     const kept = unforeseen.filter(({ rule }) => !rule.liftedBy.some((change) => chosen.has(change)));
-    const findings = [...findingsOf(changed), ...kept];
+    const findings = [...judged, ...kept];
     const state = {
       chosen,
       holed,
       findings,
-      verdict: settlesAt(changed, findings, new Budget(COMPLETIONS_MAX, budget)),
+      verdict: settlesAt(changed, findings, trials.within(COMPLETIONS_MAX)),
     };
     states.set(key, state);
     return state;

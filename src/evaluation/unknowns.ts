@@ -2,9 +2,9 @@ import { withValueAt } from '../descriptor/pointer.ts';
 import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { Finding } from '../rules/finding.ts';
-import { type Budget, settlesAt } from './completions.ts';
+import { settlesAt } from './completions.ts';
 import type { Decision } from './decision.ts';
-import { findingsOf } from './findings.ts';
+import type { Trials } from './trials.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The facts that undecided findings lack, where to find each and, if `withDecides`, which verdict each value decides. */
@@ -12,7 +12,7 @@ export function unknownsOf(
   descriptor: Descriptor,
   findings: readonly Finding[],
   withDecides: boolean,
-  budget: Budget,
+  trials: Trials,
 ): Decision['unknowns'] {
   const needs = new Map<string, Set<string>>();
   for (const { rule, lacks } of findings) {
@@ -21,9 +21,10 @@ export function unknownsOf(
   return [...needs].map(([pointer, rules]) => {
     const { values, obtain } = questionAt(pointer);
     const decides = (value: unknown): [string, Verdict] => {
-      if (budget.isSpent) return [labelOf(value), 'unknown'];
+      if (trials.isSpent) return [labelOf(value), 'unknown'];
       const completed = withValueAt(descriptor, pointer, value);
-      const settled = budget.spend(completed) ? settlesAt(completed, findingsOf(completed), budget) : null;
+      const found = trials.judge(completed);
+      const settled = found && settlesAt(completed, found, trials);
       return [labelOf(value), settled ?? 'unknown'];
     };
     return {

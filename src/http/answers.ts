@@ -211,7 +211,7 @@ function answerOf(descriptor: Descriptor, { notes, site }: Item, remedies: boole
     largestBitmap: largestBitmapOf(decision),
     seconds,
     hasReasons: descriptor.vm.runtime?.blockedReasons !== undefined,
-    question: cut(questionOf(descriptor), (text) => text),
+    question: cut(questionOf(descriptor, null), (text) => text),
     whole: cut(JSON.stringify(whole).slice(1), (text) => Buffer.from(text)),
     brief: cut(JSON.stringify({ verdict, because, possible, summary }).slice(1), (text) => Buffer.from(text)),
   };
