@@ -4,6 +4,8 @@ import type { Device } from './device.ts';
 import { readSync, type SyncFigures } from './dirty-sync.ts';
 import { all, any, choose, constant, type Fact, is, isKnownToBe, isTrue, map, no, not, type Truth } from './fact.ts';
 import type { Host } from './host.ts';
+import { lazy } from './lazy.ts';
+import { readMachine } from './machine.ts';
 import { type MigrationRuns, readHeldAtStart, readRuns, type Setting } from './migration-run.ts';
 import { type Needs, readNeeds } from './needs.ts';
 import type { VfioDescriptor } from './schema.ts';
@@ -89,6 +91,7 @@ class FormedContainer implements Container {
   readonly #vm: VirtualMachine;
   readonly #viommu: Viommu | null;
   readonly #memory: () => Fact<Sections>;
+  readonly #still = lazy(() => readMachine(this, this.#viommu, this.#host));
   #sections: Fact<Sections> | undefined;
   #runs: Fact<MigrationRuns> | undefined;
   #tracker: Fact<Tracker> | undefined;
@@ -184,14 +187,7 @@ class FormedContainer implements Container {
     // Whether there is a vIOMMU decides whether anything of this can happen.
     if (!behindViommu.known) return [{ from: 'dma', to: 'blocking', cost: behindViommu }];
     return this.#viommu && isAccepted(this.#viommu)
-      ? transitionsOf(
-          this.#first,
-          this,
-          this.#viommu,
-          this.#host,
-          () => this.sections,
-          guestMemoryOf(this.#vm.descriptor),
-        )
+      ? transitionsOf(this.#first, this.#still(), this.#host, () => this.sections, guestMemoryOf(this.#vm.descriptor))
       : NONE;
   }
 
@@ -202,11 +198,11 @@ class FormedContainer implements Container {
     const { viommu } = this.#vm.descriptor;
     return readOf({
       container: this,
-      viommu: this.#viommu,
+      still: this.#still(),
       host: this.#host,
       sections: () => this.sections,
       guestMemory: guestMemoryOf(this.#vm.descriptor),
-      startsInMemory: this.#viommu === null || viommu?.model !== 'virtio' || viommu.bootBypass !== false,
+      startsInMemory: this.#viommu !== null && (viommu?.model !== 'virtio' || viommu.bootBypass !== false),
     });
   }
 

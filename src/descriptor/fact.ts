@@ -126,12 +126,18 @@ type Values<F extends Readonly<Record<string, Fact<unknown>>>> = {
 
 /** All of `facts` as one, or what they lack together. */
 export function record<F extends Readonly<Record<string, Fact<unknown>>>>(facts: F): Fact<Values<F>> {
-  const entries = Object.entries(facts);
-  const lacks = entries.flatMap(([, fact]) => (fact.known ? [] : fact.lacks));
-  if (lacks.length > 0) return { known: false, lacks };
-  const known = entries as [string, Known<unknown>][];
-  const value = Object.fromEntries(known.map(([key, fact]) => [key, fact.value]));
-  return { known: true, value: value as Values<F>, from: known.map(([, fact]) => fact) };
+  // Spelt out: every decision makes some of these.
+  const lacks: Pointer[] = [];
+  const from: Known<unknown>[] = [];
+  const value: Record<string, unknown> = {};
+  for (const key of Object.keys(facts)) {
+    const fact = facts[key] as Fact<unknown>;
+    if (fact.known) {
+      from.push(fact);
+      value[key] = fact.value;
+    } else lacks.push(...fact.lacks);
+  }
+  return lacks.length > 0 ? { known: false, lacks } : { known: true, value: value as Values<F>, from };
 }
 
 /** Everything that `fact` rests on, each place once, in the order it was consulted. */

@@ -9,6 +9,7 @@ import type { Device } from './device.ts';
 import { choose, constant, type Fact, map, record } from './fact.ts';
 import type { Host } from './host.ts';
 import { parseSize } from './quantities.ts';
+import { oncePer } from './remembered.ts';
 import type { VfioDescriptor } from './schema.ts';
 import type { Viommu } from './vm.ts';
 
@@ -62,7 +63,7 @@ export function readMachine(container: SimulatedContainer, viommu: Viommu | null
 export const hasIommuGroup = (devices: readonly Device[]): boolean => devices.some(({ type }) => type === 'vfio-pci');
 
 /** Equal for machines that behave alike. */
-export function machineKey({ behaviours, viommu, container }: StillMachine): string {
+export const machineKey = oncePer(({ behaviours, viommu, container }: StillMachine): string => {
   const { backend, tracker, devices, trackingHwpts, pageSize, maxDirtyBitmapSize, loggingBits, allocatable, kernel } =
     container;
   const guest =
@@ -70,7 +71,7 @@ export function machineKey({ behaviours, viommu, container }: StillMachine): str
       ? `intel ${viommu.addressWidth} ${viommu.scalableMode} ${viommu.firstStage}`
       : `${viommu.model} ${viommu.model === 'smmuv3' ? viommu.accel : ''}`;
   return `${Object.values(behaviours).join(' ')} ${guest} ${backend} ${tracker} ${devices} ${trackingHwpts} ${pageSize} ${maxDirtyBitmapSize} ${loggingBits?.min} ${loggingBits?.max} ${loggingBits?.maxRanges} ${allocatable} ${kernel?.iommuGroup}`;
-}
+});
 
 function readViommu(viommu: Viommu | null): Fact<SimulatedViommu> {
   if (viommu === null) return constant({ model: 'none' });

@@ -15,23 +15,21 @@ import {
 import { MAPS_NOTHING, type MappingLimits, mapsWords, mostMapped } from './bounds.ts';
 import { choose, constant, type Fact, map, record } from './fact.ts';
 import type { Host } from './host.ts';
-import { machineKey, readMachine, readMappings, type SimulatedContainer, type StillMachine } from './machine.ts';
+import { machineKey, readMappings, type SimulatedContainer, type StillMachine } from './machine.ts';
 import { Remembered } from './remembered.ts';
 import type { VfioDescriptor } from './schema.ts';
 import { NO_SECTIONS, type Sections } from './sections.ts';
-import type { Viommu } from './vm.ts';
 
 /** A container and what decides what becomes of it when the VM migrates. */
 export interface Setting {
   readonly container: SimulatedContainer;
-  /** What its device is behind; `null` in system memory. */
-  readonly viommu: Viommu | null;
+  readonly still: Fact<StillMachine>;
   readonly host: Host;
   /** What the container maps while its devices see system memory. */
   readonly sections: () => Fact<Sections>;
   /** Bytes of the guest's memory. */
   readonly guestMemory: bigint;
-  /** Whether devices see system memory as the VM starts, until the guest turns its IOMMU on. */
+  /** Whether devices see system memory as the VM starts, and no more once the guest turns its IOMMU on. */
   readonly startsInMemory: boolean;
 }
 
@@ -60,10 +58,10 @@ export interface MigrationRuns {
 }
 
 /** Starts to migrate with every guest that the container may have: one if its domain and its mappings are known. */
-export function readRuns({ container, viommu, host, sections, guestMemory }: Setting): Fact<MigrationRuns> {
+export function readRuns({ container, still: itself, host, sections, guestMemory }: Setting): Fact<MigrationRuns> {
   const { loggingRanges, trackingStartFailure } = host.qemu;
   const facts = record({
-    still: readMachine(container, viommu, host),
+    still: itself,
     tracks: record({ loggingRanges, trackingStartFailure }),
   });
   const limits = { dmaEntryLimit: host.dmaEntryLimit, guestMemory };
@@ -73,7 +71,7 @@ export function readRuns({ container, viommu, host, sections, guestMemory }: Set
     const mappings = domains.includes('dma') ? container.devices[0]?.descriptor.mappings : undefined;
     const isInMemory = domains.some((domain) => seesMemory(machine, domain, true));
     return map(isInMemory ? sections() : NO_SECTIONS, (mapped) => {
-      const key = `${machineKey(machine)} ${host.dmaEntryLimit} ${guestMemory} ${domains.join()} ${mapped.key()}`;
+      const key = `${machineKey(still)} ${Object.values(tracks).join(' ')} ${host.dmaEntryLimit} ${guestMemory} ${domains.join()} ${mapped.key()}`;
       return remembered.of(mappings, key, () => runsOf(machine, mapped, domains, mappings, limits));
     });
   });
@@ -133,10 +131,10 @@ function heldBy({ host }: State): Held {
   return { mappings: totalMappings(mappingsOf(host)), lockedBytes: now, lockedBytesAtMost: atMost };
 }
 
-/** What the container holds when the VM starts. */
-export function readHeldAtStart({ container, viommu, host, sections, startsInMemory }: Setting): Fact<Held> {
+/** What the container holds when the VM starts, beyond what it holds as its guest is now. */
+export function readHeldAtStart({ still: itself, sections, startsInMemory }: Setting): Fact<Held> {
   if (!startsInMemory) return NOTHING_HELD;
-  return choose(readMachine(container, viommu, host), (still) =>
+  return choose(itself, (still) =>
     map(sections(), (mapped) =>
       heldAtStart.of(undefined, `${machineKey(still)} ${mapped.key()}`, () =>
         heldBy(stateIn({ ...still, tracking: 'off', mappings: [], sections: mapped.sections }, 'identity')),

@@ -120,6 +120,9 @@ const questions: Readonly<Record<string, Question>> = {
 
 const patterns = Object.entries(questions).map(([text, question]) => ({ text, pattern: tokens(text), question }));
 
+/** What {@link factAt} may answer. */
+export const facts: readonly string[] = patterns.map(({ text }) => text);
+
 /** The question that the value at `pointer` answers. */
 export const questionAt = (pointer: Pointer): Question => patternAt(pointer).question;
 

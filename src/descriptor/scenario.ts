@@ -54,8 +54,8 @@ export function resolve(descriptor: Descriptor, side: Side): Scenario {
     devices,
     containers,
     containersBefore,
-    needs: () => readVmNeeds([...containers, ...containersBefore]),
-    convergence: () => readConvergence(containers, migration, guestMemoryOf(descriptor.vm)),
+    needs: lazy(() => readVmNeeds([...containers, ...containersBefore])),
+    convergence: lazy(() => readConvergence(containers, migration, guestMemoryOf(descriptor.vm))),
   };
 }
 

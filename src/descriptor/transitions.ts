@@ -11,11 +11,10 @@ import { type Bounds, bounds, type MappingLimits } from './bounds.ts';
 import type { Device } from './device.ts';
 import { choose, type Fact, map } from './fact.ts';
 import type { Host } from './host.ts';
-import { machineKey, readMachine, readMappings, type SimulatedContainer, type StillMachine } from './machine.ts';
+import { machineKey, readMappings, type StillMachine } from './machine.ts';
 import { Remembered } from './remembered.ts';
 import type { VfioDescriptor } from './schema.ts';
 import { NO_SECTIONS, type Sections } from './sections.ts';
-import type { Viommu } from './vm.ts';
 
 /** What it costs when the guest moves the container's device `from` one domain `to` another. */
 export interface Transition {
@@ -40,14 +39,12 @@ const SWITCHES: readonly { readonly from: Domain; readonly to: Domain }[] = [
 /** Every switch away from the domain the guest is in; from each of them where that is not known. */
 export function transitionsOf(
   { descriptor }: Device,
-  container: SimulatedContainer,
-  viommu: Viommu,
+  still: Fact<StillMachine>,
   host: Host,
   sections: () => Fact<Sections>,
   guestMemory: bigint,
 ): Transition[] {
   const { guestDomain, mappings } = descriptor;
-  const still = readMachine(container, viommu, host);
   const limits = { dmaEntryLimit: host.dmaEntryLimit, guestMemory };
   return SWITCHES.filter(({ from }) => guestDomain === undefined || from === guestDomain).map(({ from, to }) => ({
     from,

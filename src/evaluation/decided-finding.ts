@@ -1,4 +1,4 @@
-import type { Reading } from '../descriptor/fact.ts';
+import { evidence, type Reading } from '../descriptor/fact.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { type Finding, phaseOf } from '../rules/finding.ts';
@@ -9,7 +9,7 @@ const NO_SITE: ReadonlySet<Pointer> = new Set();
 
 /** `finding` of `descriptor`, of which `site` was not given by the caller, as a decision shows it. */
 export function decided(finding: Finding, descriptor: Descriptor, site = NO_SITE): DecidedFinding {
-  const { rule, outcome, effect, host, device, reportedBy, shadowedBy, messages, evidence } = finding;
+  const { rule, outcome, effect, host, device, reportedBy, shadowedBy, messages, basis } = finding;
   return {
     rule: rule.id,
     outcome,
@@ -23,7 +23,7 @@ export function decided(finding: Finding, descriptor: Descriptor, site = NO_SITE
     ...(shadowedBy !== undefined && { shadowedBy }),
     confidence: rule.source.confidence,
     messages,
-    evidence: evidence.map((reading) => shown(reading, site)),
+    evidence: evidence(basis).map((reading) => shown(reading, site)),
     liftedBy: liftable(descriptor, finding),
   };
 }

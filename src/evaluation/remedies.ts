@@ -1,3 +1,4 @@
+import { evidence } from '../descriptor/fact.ts';
 import { deviceId } from '../descriptor/check.ts';
 import { member, type Pointer, tokens, valueAt, withValues } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
@@ -207,8 +208,8 @@ function concernOf(findings: readonly Finding[], descriptor: Descriptor): Concer
     descriptor,
     devices: vfio.flatMap((device, index) => (isOfAll || ids.has(deviceId(device, index)) ? [index] : [])),
     sides: [...new Set(findings.map(({ host }) => host))],
-    pointers: findings.flatMap(({ evidence, lacks }) =>
-      [...evidence.map(({ pointer }) => pointer), ...lacks].map(original),
+    pointers: findings.flatMap(({ basis, lacks }) =>
+      [...evidence(basis).map(({ pointer }) => pointer), ...lacks].map(original),
     ),
     rules: findings.map(({ rule }) => rule.id),
   };

@@ -30,8 +30,17 @@ const LIMIT = 1000;
 /** What is wrong with a request to simulate, or what came of it. */
 export type Simulated = { readonly faults: readonly Fault[] } | { readonly trace: Trace };
 
-/** Runs the events of `request`, which has the right shape, one after the other on every container that they concern. */
+/** What comes of `request`, all at once. */
 export function simulateRequest(request: SimulationRequest): Simulated {
+  const steps = simulating(request);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+}
+
+/**
+ * Runs the events of `request`, which has the right shape, one after the other on every container that they concern. Yields
+ * after each step and each event, so that whoever runs it may do something else in between.
+ */
+export function* simulating(request: SimulationRequest): Generator<undefined, Simulated> {
   const { events, limit = LIMIT, ...descriptor } = request;
   const wrong = [...check(descriptor), ...checkEvents(request)];
   if (wrong.length > 0) return { faults: wrong };
@@ -51,7 +60,7 @@ export function simulateRequest(request: SimulationRequest): Simulated {
   if (needed > STEPS_MAX) {
     return { faults: [{ pointer: '/events', detail: `may come to ${needed} steps; at most ${STEPS_MAX}` }] };
   }
-  return run(running, events, limit);
+  return yield* run(running, events, limit);
 }
 
 interface Running {
@@ -62,7 +71,11 @@ interface Running {
   readonly steps: Step[];
 }
 
-function run(running: readonly Running[], events: readonly EventDescriptor[], limit: number): Simulated {
+function* run(
+  running: readonly Running[],
+  events: readonly EventDescriptor[],
+  limit: number,
+): Generator<undefined, Simulated> {
   const listed: TraceStep[] = [];
   let count = 0;
   for (const [index, event] of events.entries()) {
@@ -73,11 +86,13 @@ function run(running: readonly Running[], events: readonly EventDescriptor[], li
           steps.push(step);
           if (++count > STEPS_MAX) return { faults: [tooMany(index, count)] };
           if (listed.length < limit) listed.push(traced(step, index, container.id));
+          yield;
         }
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         return { faults: [{ pointer: `/events/${index}`, detail: error.message }] };
       }
+      yield;
     }
   }
   const steps = running.reduce((sum, each) => sum + each.steps.length, 0);

@@ -1,3 +1,4 @@
+import { read } from '../descriptor/fact.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { Finding } from './finding.ts';
 import { recognise } from './recognise.ts';
@@ -42,15 +43,24 @@ export function contradictedByReasons(
     const [match] = recognise(reason);
     const device = devices.find(({ name }) => name === match?.parameters['device'])?.id;
     const rule = match?.rule ?? runtimeBlockedReason;
-    const about = { rule, effect: 'blocker' as const, host: 'source' as const, reportedBy: [], lacks: [] };
-    return reported({ ...about, ...(device !== undefined && { device }) }, reason, index, 'contradicted');
+    return reported({ ...UNFORESEEN, rule, device }, reason, index, 'contradicted');
   });
   const after = heeded.findLastIndex(({ effect }) => effect === 'blocker' || effect === 'start-failure') + 1;
   return heeded.toSpliced(after, 0, ...unforeseen);
 }
 
+const UNFORESEEN = {
+  effect: 'blocker',
+  host: 'source',
+  reportedBy: [],
+  shadowedBy: undefined,
+  once: false,
+  inRealize: false,
+  late: false,
+} as const;
+
 const reported = (
-  finding: Omit<Finding, 'outcome' | 'messages' | 'evidence'>,
+  finding: Omit<Finding, 'outcome' | 'seen' | 'messages' | 'basis' | 'lacks'>,
   reason: string,
   index: number,
   outcome: Finding['outcome'],
@@ -59,7 +69,7 @@ const reported = (
   outcome,
   seen: true,
   messages: { queryMigrate: reason, migrate: reason },
-  evidence: [{ pointer: `/vm/runtime/blockedReasons/${index}`, value: reason, origin: 'given' }],
+  basis: read('/vm/runtime/blockedReasons', String(index), reason, 'given'),
   lacks: [],
 });
 

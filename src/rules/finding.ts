@@ -1,4 +1,4 @@
-import type { Reading } from '../descriptor/fact.ts';
+import type { Known } from '../descriptor/fact.ts';
 import type { Side } from '../descriptor/host.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
 import type { Effect, RuleDescription } from './rule.ts';
@@ -16,22 +16,23 @@ export interface Finding {
   readonly outcome: 'fires' | 'unknown' | 'contradicted' | 'clear';
   readonly effect: Effect;
   readonly host: Side;
-  /** Id of the device, or the node of the disk; absent for the VM. */
-  readonly device?: string;
+  /** Id of the device, or the node of the disk; `undefined` for the VM. */
+  readonly device: string | undefined;
   /** Where it is said: nowhere for what QEMU keeps to itself or never comes to say. */
   readonly reportedBy: readonly Reporter[];
-  /** The rule at which QEMU stops before it comes to this one. */
-  readonly shadowedBy?: string;
+  /** The rule at which QEMU stops before it comes to this one; `undefined` for none. */
+  readonly shadowedBy: string | undefined;
   readonly messages: { readonly start?: string; readonly queryMigrate?: string; readonly migrate?: string };
-  readonly evidence: readonly Reading[];
+  /** What it rests on. */
+  readonly basis: Known<unknown>;
   /** QEMU itself reports it. */
-  readonly seen?: true;
+  readonly seen: boolean;
   /** Said once for all devices. */
-  readonly once?: true;
+  readonly once: boolean;
   /** Found in `vfio_migration_realize`, which stops at its first refusal. */
-  readonly inRealize?: true;
+  readonly inRealize: boolean;
   /** Said once all devices are there. */
-  readonly late?: true;
+  readonly late: boolean;
   /** What is missing, of an unknown outcome. */
   readonly lacks: readonly Pointer[];
 }
@@ -60,7 +61,7 @@ export function phaseOf({
 }
 
 /** Whether it is so: by our rules unless QEMU says otherwise, or because QEMU says so. */
-export const counts = ({ outcome, seen }: Finding): boolean => outcome === 'fires' || seen === true;
+export const counts = ({ outcome, seen }: Finding): boolean => outcome === 'fires' || seen;
 
 /** Whether QEMU, on finding this, refuses the VM or its migration whatever the guest does. */
 export const isRefusal = ({ effect, rule }: Finding): boolean =>

@@ -4,22 +4,22 @@ import {
   all,
   choose,
   constant,
-  evidence,
   type Fact,
   isFalse,
   isTrue,
+  type Known,
   lacking,
   map,
   no,
-  type Reading,
   type Truth,
 } from '../descriptor/fact.ts';
+import type { Pointer } from '../descriptor/pointer.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import { contradictedByReasons, contradictedByRunning } from './contradictions.ts';
 import type { Finding } from './finding.ts';
 import { passes, startPasses } from './index.ts';
 import { fullPlanOf, type Planned, type PlannedPass, planOf } from './plan.ts';
-import type { Case, DeviceHere, Effect, OtherHere, Rule } from './rule.ts';
+import { type Case, type DeviceHere, type Effect, effects, type OtherHere, type Rule } from './rule.ts';
 import { withReporters, withShadows } from './shadows.ts';
 import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
 
@@ -27,40 +27,47 @@ import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
  * Everything that the rules find in `scenario`, in the order in which QEMU comes to it, with what it would say and where.
  * Rules that do not fire are left out unless `includeClear`.
  */
-export function judge(scenario: Scenario, includeClear = false): Finding[] {
+export const judge = (scenario: Scenario, includeClear = false): Finding[] =>
+  asSaid(findingsIn(scenario, includeClear));
+
+/** As {@link judge}, but for what QEMU never comes to say, and where it is read: all that a verdict takes. */
+export function findingsIn(scenario: Scenario, includeClear = false): Finding[] {
   // What can go wrong while migration runs happens on the source.
   const judged = scenario.side === 'source' ? passes : startPasses;
   const plan = (includeClear ? fullPlanOf : planOf)(judged, scenario.host.qemu);
   const found = new Findings(includeClear);
   const components = componentsOf(scenario);
+  const containers = scenario.containers.map((container) => ({ ...scenario, container }));
+  const disks = scenario.disks.map((disk) => ({ ...scenario, disk }));
   const { mode } = scenario.migration;
   const isStill = mode.known && mode.value !== 'normal';
   for (const pass of plan) {
     if (pass.copiesMemory && isStill) continue;
-    for (const disk of pass.disk.length > 0 ? scenario.disks : []) {
-      found.addAll(pass.disk, { ...scenario, disk }, disk.node, null);
-    }
+    if (pass.disk.length > 0) for (const here of disks) found.addAll(pass.disk, here, here.disk.node, null);
     found.addAll(pass.vm, scenario, undefined, null);
     if (pass.concernsDevices) for (const component of components) judgeComponent(component, pass, found);
-    for (const container of pass.container.length > 0 ? scenario.containers : []) {
-      const [only, ...others] = container.devices;
-      found.addAll(pass.container, { ...scenario, container }, others.length > 0 ? undefined : only?.id, null);
+    if (pass.container.length > 0) {
+      for (const here of containers) found.addAll(pass.container, here, onlyDeviceOf(here.container), null);
     }
   }
   return heedQemu(found.inOrder(), scenario);
 }
 
-/** What was found, as QEMU comes to say it; of a VM that runs, as its QEMU was seen to say it. */
+/** What was found; of a VM that runs, as its QEMU was seen to say it. */
 function heedQemu(findings: Finding[], scenario: Scenario): Finding[] {
   const { isRunning, blockedReasons } = scenario.vm;
   const isSource = scenario.side === 'source';
   const reasons = isSource ? blockedReasons : undefined;
   if (findings.length === 0 && reasons === undefined) return findings;
-  const predicted = asSaid(isSource && isRunning ? contradictedByRunning(findings) : findings);
-  return reasons === undefined ? predicted : asSaid(contradictedByReasons(predicted, reasons, scenario));
+  const predicted = isSource && isRunning ? contradictedByRunning(findings) : findings;
+  return reasons === undefined ? predicted : contradictedByReasons(asSaid(predicted), reasons, scenario);
 }
 
-const asSaid = (findings: readonly Finding[]): Finding[] => withReporters(withShadows(findings));
+const asSaid = (findings: Finding[]): Finding[] =>
+  findings.length === 0 ? findings : withReporters(withShadows(findings));
+
+/** The one device of `container`, if it has but one. */
+const onlyDeviceOf = ({ devices }: Container): string | undefined => (devices.length > 1 ? undefined : devices[0]?.id);
 
 /** A device and what its rules look at. */
 type Component = DeviceHere | OtherHere;
@@ -193,42 +200,42 @@ function apply<Here extends Scenario>(
 ): Finding | null {
   const [said] = cases;
   const truth = rule.trigger === undefined ? holds : all(holds, here.migration.mayHappen(rule.trigger));
-  const about = {
-    rule,
-    host: here.side,
-    ...(subject !== undefined && { device: subject }),
-    ...(device && (said?.outsideRealize ? { late: true as const } : { inRealize: true as const })),
-    reportedBy: [],
-    lacks: [],
-  };
   const effect = effectOf(rule, here, device);
+  // Written out: spreads cost as much as the judging.
+  const findingOf = (
+    outcome: Finding['outcome'],
+    { effect: reached, messages, once }: Consequence,
+    lacks: readonly Pointer[] = NOTHING,
+  ): Finding => ({
+    rule,
+    outcome,
+    effect: reached,
+    host: here.side,
+    device: subject,
+    reportedBy: NOBODY,
+    shadowedBy: undefined,
+    messages,
+    basis: outcome === 'unknown' ? no : basisOf(behaviour, truth),
+    seen: false,
+    once,
+    inRealize: device !== null && !said?.outsideRealize,
+    late: device !== null && said?.outsideRealize === true,
+    lacks,
+  });
   if (isFalse(truth) || isOfAnotherMode(rule, effect, here, device)) {
-    if (!includeClear) return null;
-    return { ...about, outcome: 'clear', effect: 'warning', messages: {}, evidence: evidenceOf(behaviour, truth) };
+    return includeClear ? findingOf('clear', CLEAR) : null;
   }
   if (!truth.known || !effect.known) {
     const lacks = new Set([truth, effect].flatMap((fact) => (fact.known ? [] : fact.lacks)));
-    return {
-      ...about,
-      outcome: 'unknown',
-      effect: effect.known ? effect.value : 'blocker',
-      messages: {},
-      evidence: [],
-      lacks: [...lacks],
-    };
+    return findingOf('unknown', effect.known ? OPEN[effect.value] : OPEN.blocker, [...lacks]);
   }
-  return {
-    ...about,
-    outcome: 'fires',
-    evidence: evidenceOf(behaviour, truth),
-    ...consequence(rule, effect.value, said, here, device),
-  };
+  return findingOf('fires', consequence(rule, effect.value, said, here, device));
 }
 
 /** What a truth rests on, the behaviour that it was asked for first. */
-function evidenceOf(behaviour: Fact<string> | null, truth: Truth): Reading[] {
+function basisOf(behaviour: Fact<string> | null, truth: Truth): Known<unknown> {
   const both = behaviour === null ? truth : choose(behaviour, () => truth);
-  return both.known ? evidence(both) : [];
+  return both.known ? both : no;
 }
 
 /** The truth where it is not known which QEMU this is: false if no QEMU has the rule fire. */
@@ -268,6 +275,17 @@ function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, devic
 const isCprTransfer = ({ migration: { mode } }: Scenario): boolean =>
   mode.known && (mode.value === 'cpr-transfer' || mode.value === 'cpr-exec');
 
+type Consequence = Pick<Finding, 'effect' | 'messages' | 'once'>;
+
+const NOBODY: Finding['reportedBy'] = [];
+const NOTHING: readonly Pointer[] = [];
+const CLEAR: Consequence = { effect: 'warning', messages: {}, once: false };
+
+/** What comes of a rule of which it is not known whether it fires. */
+const OPEN = Object.fromEntries(
+  effects.map((effect) => [effect, { effect, messages: {}, once: false }]),
+) as unknown as Readonly<Record<Effect, Consequence>>;
+
 /** What comes of a rule that fires, and QEMU's words for it with its prefixes. */
 function consequence<Here extends Scenario>(
   rule: Rule,
@@ -275,14 +293,11 @@ function consequence<Here extends Scenario>(
   said: Case<Here> | undefined,
   here: Here,
   device: Device | null,
-): Pick<Finding, 'effect' | 'messages' | 'once'> {
+): Consequence {
   const isFatalBlocker = effect === 'blocker' && !rule.whileRunning && isTrue(here.vm.onlyMigratable);
   const reached = isFatalBlocker ? 'start-failure' : effect;
   const isDoor = here.side === 'destination' && reached === 'blocker';
-  const final = {
-    effect: isDoor ? (rule.atDestination ?? 'warning') : reached,
-    ...(said?.once && { once: said.once }),
-  };
+  const final = { effect: isDoor ? (rule.atDestination ?? 'warning') : reached, once: said?.once === true };
   if (said?.message == null) return { ...final, messages: {} };
   const parameters = { ...(device && { device: device.name }), ...said.parameters?.(here) };
   const reason = fill(said.message, parameters);

@@ -29,8 +29,7 @@ export function withShadows(findings: readonly Finding[]): Finding[] {
   };
   return findings.map((finding) => {
     const shadow = finding.seen ? undefined : shadowOf(finding);
-    const { shadowedBy: _before, ...rest } = finding;
-    return shadow ? { ...rest, shadowedBy: shadow.rule.id } : rest;
+    return shadow?.rule.id === finding.shadowedBy ? finding : { ...finding, shadowedBy: shadow?.rule.id };
   });
 }
 
@@ -63,5 +62,8 @@ export function withReporters(findings: readonly Finding[]): Finding[] {
     if (messages.migrate !== undefined && (finding.effect !== 'blocker' || finding === named)) readers.push('migrate');
     return readers;
   };
-  return findings.map((finding) => ({ ...finding, reportedBy: reporters(finding) }));
+  return findings.map((finding) => {
+    const reportedBy = reporters(finding);
+    return reportedBy.length + finding.reportedBy.length === 0 ? finding : { ...finding, reportedBy };
+  });
 }

@@ -52,6 +52,9 @@ function part(run: MappingRun, from: bigint, to: bigint): MappingRun {
     : { iova: iova + offset, size, count, gpa: gpa + offset };
 }
 
+/** Rows that are added at once, at least: a guest's memory has about so many sections. */
+const SPARE_MIN = 8;
+
 /**
  * Disjoint mappings by ascending IOVA, held as runs: what is mapped in a container, or recorded in an IOVA tree. The cost
  * of every operation grows with the number of runs it touches, never with the number of mappings in them. Mappings are
@@ -191,7 +194,7 @@ export class MappingRuns implements Iterable<MappingRun> {
     this.#moveGap(Math.min(Math.max(this.#gap, first), stop));
     this.#behind = this.#row(stop);
     this.#gap = first;
-    if (this.#behind - this.#gap < runs.length) this.#widenGap(runs.length + (this.#length >>> 2));
+    if (this.#behind - this.#gap < runs.length) this.#widenGap(runs.length + Math.max(SPARE_MIN, this.#length >>> 2));
     for (const run of runs) putRun(this.#columns, this.#gap++, run);
   }
 
