@@ -102,6 +102,12 @@ export interface MappingLimits {
   readonly guestMemory: bigint;
 }
 
+/** Equal for limits that {@link mostMapped} holds the guests of a machine to alike. */
+export const limitsKey = (
+  { container, viommu }: Pick<Machine, 'container' | 'viommu'>,
+  { dmaEntryLimit, guestMemory }: MappingLimits,
+): string => `${container.backend === 'legacy' ? dmaEntryLimit : ''} ${viommu.model === 'virtio' ? guestMemory : ''}`;
+
 /**
  * The guests that cost most, each by one measure: the most mappings (smallest pages) and the most bytes (largest pages),
  * from below the interrupt window up, from above it, and in the top half of the aperture, which no bitmap covers whole.

@@ -12,7 +12,7 @@ import {
   totalMappings,
   type TrackingStartStep,
 } from '../simulator/index.ts';
-import { MAPS_NOTHING, type MappingLimits, mapsWords, mostMapped } from './bounds.ts';
+import { limitsKey, MAPS_NOTHING, type MappingLimits, mapsWords, mostMapped } from './bounds.ts';
 import { choose, constant, type Fact, map, record } from './fact.ts';
 import type { Host } from './host.ts';
 import { machineKey, readMappings, type SimulatedContainer, type StillMachine } from './machine.ts';
@@ -71,8 +71,10 @@ export function readRuns({ container, still: itself, host, sections, guestMemory
     const mappings = domains.includes('dma') ? container.devices[0]?.descriptor.mappings : undefined;
     const isInMemory = domains.some((domain) => seesMemory(machine, domain, true));
     return map(isInMemory ? sections() : NO_SECTIONS, (mapped) => {
-      const key = `${machineKey(still)} ${Object.values(tracks).join(' ')} ${host.dmaEntryLimit} ${guestMemory} ${domains.join()} ${mapped.key()}`;
-      return remembered.of(mappings, key, () => runsOf(machine, mapped, domains, mappings, limits));
+      const key = `${machineKey(still)} ${Object.values(tracks).join(' ')} ${limitsKey(machine, limits)}`;
+      return remembered.of(mappings, `${key} ${domains.join()} ${mapped.key()}`, () =>
+        runsOf(machine, mapped, domains, mappings, limits, key),
+      );
     });
   });
 }
@@ -98,6 +100,7 @@ function runsOf(
   domains: readonly Domain[],
   mappings: VfioDescriptor['mappings'],
   limits: MappingLimits,
+  key: string,
 ): MigrationRuns {
   const guests = domains.flatMap((domain): Guest[] => {
     if (domain !== 'dma') return [{ does: attachedTo[domain], domain, mappings: [] }];
@@ -105,25 +108,33 @@ function runsOf(
     const mapped = [[], ...mostMapped(still, limits)];
     return mapped.map((each) => ({ does: mapsWords(each), domain, mappings: each }));
   });
-  const runs = guests.flatMap(({ does, domain, mappings: mapped }) => {
-    const machine = { ...still, tracking: 'off', mappings: mapped, sections } as const;
-    return startMigration(machine, domain, guests.length === 1 ? '' : does);
+  const start = ({ domain, mappings: mapped }: Guest): Started | null =>
+    startMigration({ ...still, tracking: 'off', mappings: mapped, sections }, domain);
+  const runs = guests.flatMap((guest): MigrationRun[] => {
+    const isApart = mappings === undefined && !seesMemory(still, guest.domain, true);
+    const started = isApart ? behindViommu.of(undefined, `${key} ${guest.does}`, () => start(guest)) : start(guest);
+    return started ? [{ guest: guests.length === 1 ? '' : guest.does, ...started }] : [];
   });
   return { runs, assumptions };
 }
+
+/** Of guests that are not in system memory, whatever that is. */
+const behindViommu = new Remembered<Started | null>();
+
+type Started = Omit<MigrationRun, 'guest'>;
 
 const attachedTo = {
   identity: 'the guest leaves its memory as it is to the device',
   blocking: MAPS_NOTHING,
 } as const;
 
-function startMigration(machine: Machine, domain: Domain, guest: string): MigrationRun[] {
+function startMigration(machine: Machine, domain: Domain): Started | null {
   const state = stateIn(machine, domain);
   const held = heldBy(state);
   const [start] = [...react(state, { type: 'tracking-start', by: 'migration' })];
-  if (start?.kind !== 'tracking-start') return [];
+  if (start?.kind !== 'tracking-start') return null;
   const queries = [...react(state, { type: 'sync' })].filter((step) => step.kind === 'query');
-  return [{ guest, held, start, queries }];
+  return { held, start, queries };
 }
 
 function heldBy({ host }: State): Held {

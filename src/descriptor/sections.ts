@@ -44,13 +44,25 @@ export function readSections({ vm }: Descriptor, qemu: Fact<Version>, pageSize: 
   if (!type) return lacking('/vm/machine');
   const { board, version: own } = type;
   const machine = read('/vm', 'machine', vm.machine, 'given');
-  if (board === 'virt') return map(machine, () => remembered.of(vm, `${pageSize}`, () => virtMemory(vm, pageSize)));
+  if (board === 'virt') {
+    return map(machine, () =>
+      remembered.of(listing(vm), `virt ${pageSize} ${memoryKey(vm)}`, () => virtMemory(vm, pageSize)),
+    );
+  }
   const version = own === 'newest' ? qemu : map(machine, () => own);
   return map(version, (machineVersion) => {
     const avoidsHole = avoidsAmdHole(machineVersion);
-    return remembered.of(vm, `${pageSize} ${avoidsHole}`, () => pcMemory(vm, board, avoidsHole, pageSize));
+    const key = `${board} ${avoidsHole} ${pageSize} ${memoryKey(vm)}`;
+    return remembered.of(listing(vm), key, () => pcMemory(vm, board, avoidsHole, pageSize));
   });
 }
+
+/** What lists parts of its memory is by itself: lists may be long. */
+const listing = (vm: VmDescriptor): VmDescriptor | undefined => (vm.hotplugged || vm.memoryBackends ? vm : undefined);
+
+/** Equal for VMs of equal memory, of which nothing is listed. */
+const memoryKey = ({ memory, maxMemory, slots, maxRamBelow4g, cpu }: VmDescriptor): string =>
+  `${memory} ${maxMemory} ${slots} ${maxRamBelow4g} ${cpu?.physBits} ${cpu?.vendor}`;
 
 const remembered = new Remembered<Sections>();
 

@@ -7,7 +7,7 @@ import {
   switchDomain,
   type UnmapFigures,
 } from '../simulator/index.ts';
-import { type Bounds, bounds, type MappingLimits } from './bounds.ts';
+import { type Bounds, bounds, limitsKey, type MappingLimits } from './bounds.ts';
 import type { Device } from './device.ts';
 import { choose, type Fact, map } from './fact.ts';
 import type { Host } from './host.ts';
@@ -72,7 +72,7 @@ function costOf(
   from: Domain,
   to: Domain,
 ): TransitionCost {
-  const key = `${machineKey(still)} ${limits.dmaEntryLimit} ${limits.guestMemory} ${from} ${to} ${sectionsKey()}`;
+  const key = `${machineKey(still)} ${limitsKey(still, limits)} ${from} ${to} ${sectionsKey()}`;
   return remembered.of(mappings, key, () => {
     const machine: Machine = { ...still, tracking: 'migration', mappings: [], sections };
     const cost = mappings

@@ -120,12 +120,13 @@ const at =
     from.includes(valueAt(descriptor, pointer)) ? [edit(pointer, to, { to: String(to) })] : [];
 
 /** A change of each item of a list that the findings point into. */
-const ofItems =
-  (list: Pointer, make: (item: Pointer, concern: Concern) => readonly Edit[]) =>
-  (concern: Concern): Edit[] => {
-    const items = concern.pointers.flatMap((pointer) => new RegExp(`^${list}/\\d+`).exec(pointer) ?? []);
-    return [...new Set(items)].flatMap((item) => make(item, concern));
+const ofItems = (list: Pointer, make: (item: Pointer, concern: Concern) => readonly Edit[]) => {
+  const item = new RegExp(`^${list}/\\d+`);
+  return (concern: Concern): Edit[] => {
+    const items = concern.pointers.flatMap((pointer) => item.exec(pointer) ?? []);
+    return [...new Set(items)].flatMap((each) => make(each, concern));
   };
+};
 
 /** A property of each other device that the findings point at. */
 const ofOtherDevices = (property: string, to: string | number | boolean): NonNullable<ChangeKind['edits']> =>

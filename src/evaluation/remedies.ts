@@ -4,7 +4,7 @@ import { member, type Pointer, tokens, valueAt, withValues } from '../descriptor
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { SitePolicy } from '../policy/site-policy.ts';
 import { type Change, changes as allChanges } from '../rules/change.ts';
-import { counts, type Finding, isRefusal } from '../rules/finding.ts';
+import { counts, type Finding, isRefusal, isUndecided } from '../rules/finding.ts';
 import { fill } from '../rules/words.ts';
 import { changeKinds, type Concern, type Edit, efforts, withoutHoles } from './changes.ts';
 import { settlesAt } from './completions.ts';
@@ -128,7 +128,7 @@ const keyOf = (edits: readonly Edit[]): string =>
     .toSorted()
     .join('\n');
 
-const isOpen = (finding: Finding): boolean => counts(finding) || finding.outcome === 'unknown';
+const isOpen = (finding: Finding): boolean => counts(finding) || isUndecided(finding);
 
 /** The losses of data that `findings` do not rule out. None can happen where something may refuse the migration before. */
 function lossesIn(findings: readonly Finding[]): Set<string> {
@@ -201,18 +201,24 @@ function concernOf(findings: readonly Finding[], descriptor: Descriptor): Concer
   const { vfio, otherDevices = [] } = descriptor.vm;
   const ids = new Set(findings.map(({ device }) => device));
   const isOfAll = findings.some(({ device, once }) => once || device === undefined);
-  const there = otherDevices.flatMap((device, index) => (device === undefined ? [] : [index]));
-  const original = (pointer: Pointer): Pointer =>
-    pointer.replace(/^\/vm\/otherDevices\/(\d+)/, (_, index) => `/vm/otherDevices/${there[Number(index)]}`);
   return {
     descriptor,
     devices: vfio.flatMap((device, index) => (isOfAll || ids.has(deviceId(device, index)) ? [index] : [])),
     sides: [...new Set(findings.map(({ host }) => host))],
-    pointers: findings.flatMap(({ basis, lacks }) =>
-      [...evidence(basis).map(({ pointer }) => pointer), ...lacks].map(original),
-    ),
+    // Few changes ask for them, and they are not cheap.
+    get pointers() {
+      const all = findings.flatMap(({ basis, lacks }) => [...evidence(basis).map(({ pointer }) => pointer), ...lacks]);
+      return otherDevices.some((device) => device === undefined) ? all.map(originalIn(otherDevices)) : all;
+    },
     rules: findings.map(({ rule }) => rule.id),
   };
+}
+
+/** Where something of a list with holes stands, by where it stands without them. */
+function originalIn(holed: readonly unknown[]): (pointer: Pointer) => Pointer {
+  const there = [...holed.keys()].filter((index) => holed[index] !== undefined);
+  return (pointer) =>
+    pointer.replace(/^\/vm\/otherDevices\/(\d+)/, (_, index) => `/vm/otherDevices/${there[Number(index)]}`);
 }
 
 /** Places that change while the VM runs on. */

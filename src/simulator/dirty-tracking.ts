@@ -102,10 +102,12 @@ function joined(ranges: readonly IovaRange[], most: number): readonly IovaRange[
 function rangesToLog({ machine, view, sections }: State, pageSize: bigint): LoggingRanges {
   const listened =
     view === 'memory'
-      ? sections.map(({ foreign = false, vfioPci = false, ...section }) => ({
-          ...section,
-          regionOffset: section.gpa,
+      ? sections.map(({ gpa, size, readOnly, foreign = false, vfioPci = false }) => ({
+          gpa,
+          size,
+          regionOffset: gpa,
           kind: 'ram' as const,
+          readOnly,
           vfioPci: vfioPci && !foreign,
         }))
       : notifiersOf(machine.viommu).map(({ start: gpa, end }) => ({
@@ -165,28 +167,44 @@ const queriesOf = ({ tracker, devices, trackingHwpts }: State['machine']['contai
 function* query(state: State, run: MappingRun): Generator<QueryStep> {
   const { machine, host, tracking } = state;
   const { container } = machine;
-  const { size } = run;
-  const step = { kind: 'query', ...run } as const;
-  const reaches = tracking === 'migration' ? 'migration' : 'printed';
+  const { iova, size, count, gpa } = run;
+  const queried = (
+    bytes: bigint,
+    ioctls: number,
+    dirtyBytes: bigint,
+    dirtyBytesAtMost: bigint,
+    failure?: QueryStep['failure'],
+  ): QueryStep => ({
+    kind: 'query',
+    iova,
+    size,
+    count,
+    ...(gpa !== undefined && { gpa }),
+    bitmapBytes: bytes,
+    ioctls,
+    dirtyBytes,
+    dirtyBytesAtMost,
+    ...(failure && { failure, reaches: tracking === 'migration' ? 'migration' : 'printed' }),
+  });
   if (container.tracker === 'none') {
-    yield { ...step, bitmapBytes: 0n, ioctls: 0, dirtyBytes: runBytes(run), dirtyBytesAtMost: runBytes(run) };
+    yield queried(0n, 0, runBytes(run), runBytes(run));
     return;
   }
   const bytes = bitmapBytes(size, container.pageSize);
   if (bytes === 0n || (container.allocatable !== null && bytes > container.allocatable)) {
     const failure = { result: -12, errno: 'ENOMEM', refusedBy: 'allocator' } as const;
-    yield { ...step, bitmapBytes: 0n, ioctls: 0, dirtyBytes: 0n, dirtyBytesAtMost: 0n, failure, reaches };
+    yield queried(0n, 0, 0n, 0n, failure);
     return;
   }
-  const asked = { ...step, bitmapBytes: bytes, ioctls: queriesOf(container) };
+  const ioctls = queriesOf(container);
   if (container.tracker !== 'type1' || host.backend !== 'legacy') {
-    yield { ...asked, dirtyBytes: 0n, dirtyBytesAtMost: mappedBytes(mappingsOf(host), run) };
+    yield queried(bytes, ioctls, 0n, mappedBytes(mappingsOf(host), run));
     return;
   }
   const { errno, dirtyBytes } = readType1(host.type1, run, bytes);
   const dirtyBytesAtMost = host.type1.setup.iommuGroup || errno ? dirtyBytes : mappedBytes(host.type1.mappings, run);
-  const failure = errno && ({ result: -errors[errno].number, errno, refusedBy: 'kernel' } as const);
-  yield { ...asked, dirtyBytes, dirtyBytesAtMost, ...(failure && { failure, reaches }) };
+  const failure = errno ? ({ result: -errors[errno].number, errno, refusedBy: 'kernel' } as const) : undefined;
+  yield queried(bytes, ioctls, dirtyBytes, dirtyBytesAtMost, failure);
 }
 
 /** Bytes of `run` that the host maps, which are all that a device can write. */

@@ -46,6 +46,7 @@ export function putRun(
 
 /** Copies rows `from` (inclusive) to `end` (exclusive) over those of `to` from `at` on; `to` may be the same. */
 export function copyRuns(runs: RunColumns, from: number, end: number, to: RunColumns, at: number): void {
+  if (from === end) return;
   for (let column = 0; column < COLUMNS; column++) {
     const base = column * runs.room;
     to.words.set(runs.words.subarray(base + from, base + end), column * to.room + at);
