@@ -1,6 +1,7 @@
 import { all, is } from '../descriptor/fact.ts';
 import { unmigratableModel } from '../platform/device-model.ts';
 import { otherRule } from './rule.ts';
+import { unmigratableWords } from './words.ts';
 
 export const deviceUnmigratable = otherRule({
   id: 'device-unmigratable',
@@ -11,9 +12,7 @@ export const deviceUnmigratable = otherRule({
   vmState: true,
   isAbout: (type) => unmigratableModel(type) !== undefined,
   always: {
-    message: 'non-migratable device: {device}',
-    migrateMessage: "State blocked by non-migratable device '{device}'",
-    onlyMigratableMessage: 'Device {type} is not migratable, but --only-migratable was specified',
+    ...unmigratableWords,
     parameters: ({ other: { type, path } }) => {
       const { state = type, realized = type } = unmigratableModel(type) ?? {};
       return { device: path ?? `…/${state}`, type: realized };

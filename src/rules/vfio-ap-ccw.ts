@@ -1,5 +1,6 @@
 import { constant } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
+import { unmigratableWords } from './words.ts';
 
 export const vfioApCcw = deviceRule({
   id: 'vfio-ap-ccw',
@@ -9,9 +10,7 @@ export const vfioApCcw = deviceRule({
   effect: 'blocker',
   vmState: true,
   always: {
-    message: 'non-migratable device: {device}',
-    migrateMessage: "State blocked by non-migratable device '{device}'",
-    onlyMigratableMessage: 'Device {type} is not migratable, but --only-migratable was specified',
+    ...unmigratableWords,
     parameters: ({ device }) => ({ device: `…/${device.type}`, type: device.type }),
     holds: ({ device }) => constant(device.type === 'vfio-ap' || device.type === 'vfio-ccw'),
   },

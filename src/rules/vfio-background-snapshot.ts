@@ -1,5 +1,5 @@
-import { all, allOf, is, not } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
+import { savesWith } from './vfio-save-prepare.ts';
 
 export const vfioBackgroundSnapshot = deviceRule({
   id: 'vfio-background-snapshot',
@@ -13,10 +13,7 @@ export const vfioBackgroundSnapshot = deviceRule({
     refused: {
       message: '{device}: VFIO migration is not supported with background snapshot',
       once: true,
-      holds: ({ device, migration }) =>
-        allOf(migration.has('background-snapshot'), () =>
-          all(not(is(migration.mode, 'snapshot')), device.initialisesMigration),
-        ),
+      holds: savesWith('background-snapshot'),
     },
   },
   liftedBy: ['capability-off', 'unplug-for-migration'],

@@ -1,5 +1,5 @@
-import { all, allOf, is, not } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
+import { savesWith } from './vfio-save-prepare.ts';
 
 export const vfioPostcopy = deviceRule({
   id: 'vfio-postcopy',
@@ -13,10 +13,7 @@ export const vfioPostcopy = deviceRule({
     refused: {
       message: '{device}: VFIO migration is not supported with postcopy migration',
       once: true,
-      holds: ({ device, migration }) =>
-        allOf(migration.has('postcopy-ram'), () =>
-          all(not(is(migration.mode, 'snapshot')), device.initialisesMigration),
-        ),
+      holds: savesWith('postcopy-ram'),
     },
   },
   liftedBy: ['capability-off', 'unplug-for-migration'],

@@ -11,3 +11,10 @@ export const onlyMigratableError = (reason: string): string =>
 
 /** A warning as QEMU prints it. */
 export const warning = (reason: string): string => `warning: ${reason}`;
+
+/** What QEMU says of a device whose state it cannot save. */
+export const unmigratableWords = {
+  message: 'non-migratable device: {device}',
+  migrateMessage: "State blocked by non-migratable device '{device}'",
+  onlyMigratableMessage: 'Device {type} is not migratable, but --only-migratable was specified',
+} as const;
