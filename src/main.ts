@@ -6,7 +6,8 @@ import { type Config, readConfig, securityOf } from './config.ts';
 import { warningsOf } from './http/secured.ts';
 
 const config = configured();
-const log = pino({ level: config.logLevel });
+// Two that write to one pipe would write into each other's lines.
+const log = pino({ level: config.logLevel }, pino.destination(config.decisionLog === 'stdout' ? 2 : 1));
 for (const warning of warningsOf(config.host, securityOf(config))) log.warn(warning);
 const app = await buildApp(config, log).catch((err: unknown) => {
   log.fatal({ err }, 'cannot start');
@@ -24,12 +25,19 @@ closeWithGrace({ delay: config.shutdownMs, logger: log, skip: ['SIGHUP'] }, asyn
 
 process.on('SIGHUP', () => void app.reload());
 
-await app.listen({ host: config.host, port: config.port });
+/** Connections that wait to be accepted while a turn of the loop lasts; the system has its own limit (somaxconn). */
+const BACKLOG = 4096;
+
+// Readiness comes last: who asks before is answered, but waits for what the first requests need.
+app.lifecycle.starting = true;
+await app.listen({ host: config.host, port: config.port, backlog: BACKLOG });
 await app.operations?.listen({
   host: config.operationsHost,
   port: config.operationsPort ?? 0,
   listenTextResolver: (address) => `Operations at ${address}`,
 });
+await app.warmUp();
+app.lifecycle.starting = false;
 
 /** What the environment asks for; a wrong variable is named in one line. */
 function configured(): Config {

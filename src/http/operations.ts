@@ -1,7 +1,27 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Policies } from './policies.ts';
 import { problemAnswer } from './problems.ts';
+
+const readiness = {
+  type: 'object',
+  properties: {
+    status: { type: 'string' },
+    policy: {
+      type: 'object',
+      description: 'Of the site, where there is one.',
+      properties: {
+        revision: { type: 'string', description: 'Of what is in force.' },
+        stale: { type: 'boolean', description: 'The policy file is not good, so that what was last good is in force.' },
+      },
+      required: ['revision', 'stale'],
+      additionalProperties: false,
+    },
+  },
+  required: ['status'],
+  additionalProperties: false,
+};
 
 const status = {
   type: 'object',
@@ -12,8 +32,8 @@ const status = {
 
 const tags = ['operations'];
 
-/** Live: the process turns. Ready: it takes requests, which it stops to do before it stops. */
-export function health(app: FastifyInstance): void {
+/** Live: the process turns. Ready: it takes requests, but not before it is warm, and no more once it is to stop. */
+export function health(app: FastifyInstance, policies: Policies): void {
   app.get(
     '/health/live',
     {
@@ -34,13 +54,18 @@ export function health(app: FastifyInstance): void {
         summary: 'Whether new requests are welcome',
         tags,
         response: {
-          200: { description: 'They are.', ...status },
-          503: { description: 'The service is stopping.', ...status },
+          200: { description: 'They are.', ...readiness },
+          503: { description: 'The service has just begun, or is stopping.', ...readiness },
         },
       },
     },
-    (_request, reply) =>
-      app.lifecycle.draining ? reply.code(503).send({ status: 'draining' }) : reply.send({ status: 'ready' }),
+    (_request, reply) => {
+      const { draining, starting } = app.lifecycle;
+      const { revision, failure } = policies.status;
+      const is = draining ? 'draining' : starting ? 'starting' : 'ready';
+      const policy = revision !== null && { policy: { revision, stale: failure !== null } };
+      return reply.code(is === 'ready' ? 200 : 503).send({ status: is, ...policy });
+    },
   );
 }
 

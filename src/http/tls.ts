@@ -21,7 +21,7 @@ export interface TlsMaterial {
 /**
  * A certificate with those above it, its key, and the authorities of client certificates, judged by what OpenSSL makes of
  * them.
- * @throws Error if they do not fit, or the certificate has ended at `now`.
+ * @throws Error if they do not fit, or the certificate does not hold at `now`.
  */
 export function tlsMaterial([cert = '', key = '', ca]: readonly string[], now: Date): TlsMaterial {
   const [own] = certificatesOf(cert, 'TLS_CERT_FILE');
@@ -31,6 +31,8 @@ export function tlsMaterial([cert = '', key = '', ca]: readonly string[], now: D
   if (ca !== undefined) certificatesOf(ca, 'TLS_CLIENT_CA_FILE');
   const context = { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.2' } as const;
   createSecureContext(context);
+  const notBefore = new Date(own.validFrom);
+  if (notBefore > now) throw new Error(`the certificate begins at ${notBefore.toISOString()}`);
   if (notAfter <= now) throw new Error(`the certificate ended at ${notAfter.toISOString()}`);
   return { context, notAfter };
 }

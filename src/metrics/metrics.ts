@@ -36,6 +36,8 @@ export interface Measured {
   readonly version: string;
   /** Ids of the rules, each of which is counted from 0 on: what comes into being as 1 shows no increase. */
   readonly rules: readonly string[];
+  /** What {@link factAt} may answer; counted from 0 on, too. */
+  readonly facts: readonly string[];
   /** What the member of a descriptor at `pointer` is called, whatever the VM and its devices are. */
   readonly factAt: (pointer: string) => string;
 }
@@ -58,6 +60,12 @@ export class Metrics {
     labelNames: ['rule', 'outcome'],
     registers: [this.registry],
     enableExemplars: true,
+  });
+  readonly #refusals = new Counter({
+    name: 'preflight_refusals_total',
+    help: 'Decisions of verdict blocked by rule that refuses; one that several refuse counts for each, several devices once.',
+    labelNames: ['rule'],
+    registers: [this.registry],
   });
   readonly #missingFacts = new Counter({
     name: 'preflight_missing_facts_total',
@@ -106,11 +114,16 @@ export class Metrics {
     buckets: [1, 10, 100, 1000, 10_000, 100_000, 1_000_000],
     registers: [this.registry],
   });
+  readonly #failedItems = new Counter({
+    name: 'preflight_batch_failed_items_total',
+    help: 'Items of batches that the service failed to judge by a fault of its own.',
+    registers: [this.registry],
+  });
   readonly #http = new Histogram({
     name: 'preflight_http_request_duration_seconds',
     help: 'Time to answer a request.',
     labelNames: ['method', 'route', 'status_class'],
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     registers: [this.registry],
   });
   readonly #inFlight = new Gauge({
@@ -119,7 +132,7 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  constructor({ ruleset, version, rules, factAt }: Measured) {
+  constructor({ ruleset, version, rules, facts, factAt }: Measured) {
     this.#factAt = factAt;
     collectDefaultMetrics<OpenMetricsContentType>({ register: this.registry });
     for (const name of MISNAMED) this.registry.removeSingleMetric(name);
@@ -128,7 +141,11 @@ export class Metrics {
     const build = { labelNames: ['version'], registers: [this.registry] };
     new Gauge({ ...build, name: 'preflight_build_info', help: 'The version of the service.' }).set({ version }, 1);
     for (const verdict of [...verdicts, 'unknown']) this.#decisions.inc({ labels: { verdict }, value: 0 });
-    for (const rule of rules) this.#findings.inc({ labels: { rule, outcome: 'fires' }, value: 0 });
+    for (const rule of rules) {
+      for (const outcome of ['fires', 'contradicted']) this.#findings.inc({ labels: { rule, outcome }, value: 0 });
+      this.#refusals.inc({ rule }, 0);
+    }
+    for (const fact of facts) this.#missingFacts.inc({ fact }, 0);
     for (const outcome of ['agrees', 'contradicted']) this.#agreement.inc({ outcome }, 0);
   }
 
@@ -144,10 +161,17 @@ export class Metrics {
   }
 
   /** Counts a decision that was reached before and is given `times` times; of one of these `decisionId` is the address. */
-  observeFigures({ verdict, findings, missing, containers }: DecisionFigures, decisionId: string, times = 1): void {
+  observeFigures(
+    { verdict, findings, refusedBy, missing, containers }: DecisionFigures,
+    decisionId: string,
+    times = 1,
+  ): void {
     const exemplarLabels = { decisionId };
     this.#decisions.inc({ labels: { verdict }, value: times, exemplarLabels });
-    for (const labels of findings) this.#findings.inc({ labels, value: times, exemplarLabels });
+    for (const { rule, outcome } of findings) {
+      this.#findings.inc({ labels: { rule: ruleLabel(rule), outcome }, value: times, exemplarLabels });
+    }
+    for (const rule of new Set([...refusedBy].map(ruleLabel))) this.#refusals.inc({ rule }, times);
     for (const fact of new Set(missing.map(this.#factAt))) this.#missingFacts.inc({ fact }, times);
     for (const { worst, limitRatio } of containers) {
       for (let time = 0; time < times; time++) {
@@ -169,6 +193,11 @@ export class Metrics {
   /** Counts a batch that asked for `size` VMs. */
   observeBatch(size: number): void {
     this.#batch.observe(size);
+  }
+
+  /** Counts an item of a batch that the service failed to judge. */
+  observeFailedItem(): void {
+    this.#failedItems.inc();
   }
 
   /** A request has begun; {@link endRequest} is to follow, whether or not it is answered. */
@@ -200,6 +229,8 @@ export class Metrics {
 export interface DecisionFigures {
   readonly verdict: Decision['verdict'];
   readonly findings: readonly Pick<DecidedFinding, 'rule' | 'outcome'>[];
+  /** The rules that refuse a VM whose verdict is blocked, each once. */
+  readonly refusedBy: ReadonlySet<string>;
   /** Pointers to the facts for want of which the verdict is unknown. */
   readonly missing: readonly string[];
   readonly containers: readonly ContainerFigures[];
@@ -220,9 +251,28 @@ interface ContainerFigures {
 export const figuresOf = ({ verdict, findings, unknowns, containers, limits }: Decision): DecisionFigures => ({
   verdict,
   findings: findings.flatMap(({ rule, outcome }) => (outcome === 'clear' ? [] : [{ rule, outcome }])),
+  refusedBy: new Set(verdict === 'blocked' ? findings.filter(refuses).map(({ rule }) => rule) : []),
   missing: verdict === 'unknown' ? unknowns.map(({ pointer }) => pointer) : [],
   containers: containers.map((container) => containerFigures(container, limits.dirtyBitmapBytes)),
 });
+
+/** What the rules of a site's policy file are counted as: together, however often they are renamed. */
+export const SITE_RULES = 'site';
+
+const ruleLabel = (rule: string): string => (rule.startsWith('site-') ? SITE_RULES : rule);
+
+/**
+ * Whether it keeps the VM from migrating by itself: not if QEMU stops before it comes to this, nor if a guest must act, nor
+ * if the site accepts it.
+ */
+const refuses = ({ outcome, effect, trigger, shadowedBy, accepted }: DecidedFinding): boolean =>
+  outcome === 'fires' &&
+  shadowedBy === undefined &&
+  accepted === undefined &&
+  (effect === 'start-failure' ||
+    effect === 'blocker' ||
+    effect === 'site-refusal' ||
+    (effect === 'migration-failure' && trigger === undefined));
 
 function containerFigures(container: DecidedContainer, limit: number): ContainerFigures {
   const { backend, tracker, trackingStart, transitions, sync } = container;

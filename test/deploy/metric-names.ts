@@ -25,11 +25,12 @@ export const alerts = rules.filter((rule) => 'alert' in rule);
 
 let asked: Promise<string> | undefined;
 
-/** What a service exposes, as the classic text. */
+/** What a service exposes once it has been asked for that, as the classic text. */
 export const exposed = (): Promise<string> => (asked ??= ask());
 
 async function ask(): Promise<string> {
   const app = await buildApp(readConfig({}));
+  await app.inject('/metrics');
   const { payload } = await app.inject('/metrics');
   await app.close();
   return payload;

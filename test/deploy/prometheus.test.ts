@@ -44,6 +44,12 @@ describe('the rules', () => {
     expect(text).toContain('preflight_predicted_bitmap_limit_ratio_bucket{le="1"}');
   });
 
+  it('hold times against bounds that are buckets: between two a quantile is a guess', async () => {
+    const slow = alerts.find(({ alert }) => alert === 'PreflightSlow');
+    const bound = / > ([\d.]+)$/.exec(slow?.expr ?? '')?.[1] ?? '';
+    expect(await exposed()).toContain(`preflight_http_request_duration_seconds_bucket{le="${bound}",`);
+  });
+
   it('are each tested by promtool', () => {
     expect(new Set(tested)).toEqual(new Set(recordings.map(({ record }) => record)));
     expect(new Set(fired)).toEqual(new Set(alerts.map(({ alert }) => alert)));

@@ -16,6 +16,7 @@ export interface Subject {
   readonly uri?: string;
   readonly usage?: 'serverAuth' | 'clientAuth';
   /** Days from today. */
+  readonly begins?: number;
   readonly ends?: number;
 }
 
@@ -41,12 +42,15 @@ export class Authority {
     return new Authority({ cert, key });
   }
 
-  async issue(commonName: string, { uri, usage = 'clientAuth', ends = 30 }: Subject = {}): Promise<Issued> {
+  async issue(
+    commonName: string,
+    { uri, usage = 'clientAuth', begins = -60, ends = 30 }: Subject = {},
+  ): Promise<Issued> {
     const { cert, private: key } = await generate([{ name: 'commonName', value: commonName }], {
       keyType: 'ec',
       algorithm: 'sha256',
       ca: this.#ca,
-      notBeforeDate: new Date(Date.now() - 60 * DAY_MS),
+      notBeforeDate: new Date(Date.now() + begins * DAY_MS),
       notAfterDate: new Date(Date.now() + ends * DAY_MS),
       extensions: [
         { name: 'basicConstraints', cA: false },

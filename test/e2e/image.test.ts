@@ -50,7 +50,7 @@ describe('what the image holds is enough', () => {
   afterAll(() => rmSync(root, { recursive: true }));
 
   it.each([
-    '/health/ready',
+    '/health/live',
     '/metrics',
     '/openapi.json',
     '/docs/',
@@ -81,7 +81,7 @@ describe('what the image holds is enough', () => {
         const child = execFile(process.execPath, check, { env: own });
         child.on('close', (code) => resolve(code ?? -1));
       });
-    expect(await asked({ PORT: port })).toBe(0);
+    await expect.poll(() => asked({ PORT: port }), { timeout: 10_000 }).toBe(0);
     expect(await asked({ PORT: '1', OPERATIONS_PORT: port })).toBe(0);
     expect(await stop()).toEqual([0, null]);
     expect(await asked({ PORT: port })).toBe(1);

@@ -66,8 +66,8 @@ interface Answer {
   readonly status: number | undefined;
   readonly headers: http.IncomingHttpHeaders;
   readonly body: string;
-  /** Of the service's certificate. */
-  readonly fingerprint: string;
+  /** Of the service's certificate; of a connection that is closed already nobody can tell. */
+  readonly fingerprint: string | undefined;
 }
 
 const question = JSON.stringify(examples['domain-switch']?.request);
@@ -237,7 +237,8 @@ describe('certificates are changed while the service runs', () => {
         // oxlint-disable-next-line no-await-in-loop
         const { status, fingerprint } = await ask(address, { agent: connections });
         expect(status).toBe(200);
-        seen.set(fingerprint, (seen.get(fingerprint) ?? 0) + 1);
+        const shown = fingerprint ?? 'closed';
+        seen.set(shown, (seen.get(shown) ?? 0) + 1);
         answered++;
       }
       return answered;
@@ -257,6 +258,7 @@ describe('certificates are changed while the service runs', () => {
     load.isOver = true;
     const answered = (await clients).reduce((a, b) => a + b, 0);
     expect(answered).toBeGreaterThan(250);
+    seen.delete('closed');
     expect(seen.size).toBe(2);
     expect(new Set(loads(started).map(({ msg }) => msg))).toEqual(new Set(['files loaded']));
     expect((await ask(address)).fingerprint).toBe((await ask(address, { agent: connections })).fingerprint);
@@ -324,8 +326,9 @@ describe('health and metrics on a port of their own', () => {
     };
     await expect.poll(operations, PATIENCE).toMatch(/^http:\/\/127\.0\.0\.1:/);
     const url = await operations();
-    const statuses = ['/health/ready', '/metrics', '/v1/rules'].map(async (path) => (await fetch(url + path)).status);
-    expect(await Promise.all(statuses)).toEqual([200, 200, 404]);
+    const statuses = (): Promise<number[]> =>
+      Promise.all(['/health/ready', '/metrics', '/v1/rules'].map(async (path) => (await fetch(url + path)).status));
+    await expect.poll(statuses, PATIENCE).toEqual([200, 200, 404]);
     expect((await ask(address, { agent: agent(nova) }, '/metrics')).status).toBe(404);
     expect((await ask(address, { agent: agent(nova) }, '/health/ready')).status).toBe(200);
   });

@@ -3,10 +3,11 @@ import { tlsMaterial } from '../../src/http/tls.ts';
 import { Authority } from '../e2e/certificates.ts';
 
 const authority = await Authority.create('test');
-const [own, other, ended] = await Promise.all([
+const [own, other, ended, early] = await Promise.all([
   authority.issue('preflight', { usage: 'serverAuth' }),
   authority.issue('preflight', { usage: 'serverAuth' }),
   authority.issue('preflight', { usage: 'serverAuth', ends: -1 }),
+  authority.issue('preflight', { usage: 'serverAuth', begins: 1 }),
 ]);
 const now = new Date();
 
@@ -32,6 +33,7 @@ describe('certificates that are not taken', () => {
     ['half a key', [own.cert, own.key.slice(0, 100)], /DECODER|bad end line|PEM/i],
     ['the key of another', [own.cert, other.key], /key values mismatch/],
     ['one that ended', [ended.cert, ended.key], /^the certificate ended at \d{4}-/],
+    ['one that holds from tomorrow', [early.cert, early.key], /^the certificate begins at \d{4}-/],
     ['no authorities', [own.cert, own.key, ''], 'TLS_CLIENT_CA_FILE has no PEM certificate'],
     ['words for authorities', [own.cert, own.key, 'none'], 'TLS_CLIENT_CA_FILE has no PEM certificate'],
   ])('%s', (_what, texts, words) => {

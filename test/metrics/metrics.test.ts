@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { factAt } from '../../src/descriptor/questions.ts';
+import { factAt, facts } from '../../src/descriptor/questions.ts';
 import type { Descriptor } from '../../src/descriptor/schema.ts';
 import { evaluate } from '../../src/evaluation/evaluate.ts';
 import { examples } from '../../src/http/examples.ts';
@@ -10,7 +10,7 @@ import { eightDevices } from '../bench/rules.ts';
 
 let metrics: Metrics;
 beforeEach(() => {
-  metrics = new Metrics({ ruleset: 'r1', version: '1.2.3', rules: rules.map(({ id }) => id), factAt });
+  metrics = new Metrics({ ruleset: 'r1', version: '1.2.3', rules: rules.map(({ id }) => id), facts, factAt });
 });
 
 const example = (name: string): Descriptor => {
@@ -83,6 +83,33 @@ describe('what is counted of a decision', () => {
     });
   });
 
+  it('the rules that refuse a VM: not what a guest must bring about, nor what QEMU does not come to', async () => {
+    const decision = evaluate(example('vfio-behind-viommu'));
+    const fired = decision.findings.filter(({ outcome }) => outcome === 'fires');
+    expect(decision.verdict).toBe('blocked');
+    expect(fired.some(({ trigger }) => trigger !== undefined)).toBe(true);
+    metrics.observeDecision(decision, 0.0002);
+    const refusals = Object.entries(await counted()).filter(([name]) => name.startsWith('preflight_refusals_total'));
+    expect(refusals).toEqual([['preflight_refusals_total{rule="vfio-viommu"}', 1]]);
+  });
+
+  it('a rule that refuses several devices once, and not one behind another or of a VM that is not blocked', async () => {
+    const decision = evaluate(example('vfio-behind-viommu'));
+    const [finding] = decision.findings;
+    if (!finding) throw new Error('there is no finding');
+    const refusal = {
+      ...finding,
+      rule: 'vfio-viommu',
+      outcome: 'fires',
+      effect: 'blocker',
+      trigger: undefined,
+    } as const;
+    const behind = { ...refusal, rule: 'vfio-ats', shadowedBy: 'vfio-viommu' };
+    const findings = [refusal, { ...refusal, device: 'hostdev1' }, behind];
+    expect([...figuresOf({ ...decision, findings }).refusedBy]).toEqual(['vfio-viommu']);
+    expect([...figuresOf({ ...decision, findings, verdict: 'unknown' }).refusedBy]).toEqual([]);
+  });
+
   it('not the facts for want of which no verdict is unknown', async () => {
     metrics.observeDecision({ ...evaluate(example('unknown')), verdict: 'blocked' }, 0.0002);
     expect(Object.keys(await counted())).not.toContainEqual(expect.stringContaining('missing'));
@@ -141,7 +168,13 @@ describe('series', () => {
     for (const verdict of ['allowed', 'risky', 'blocked', 'unsafe', 'unknown']) {
       expect(all.get(`preflight_decisions_total{verdict="${verdict}"}`)).toBe(0);
     }
-    for (const { id } of rules) expect(all.get(`preflight_findings_total{rule="${id}",outcome="fires"}`)).toBe(0);
+    for (const { id } of rules) {
+      expect(all.get(`preflight_findings_total{rule="${id}",outcome="fires"}`)).toBe(0);
+      expect(all.get(`preflight_findings_total{rule="${id}",outcome="contradicted"}`)).toBe(0);
+      expect(all.get(`preflight_refusals_total{rule="${id}"}`)).toBe(0);
+    }
+    for (const fact of facts) expect(all.get(`preflight_missing_facts_total{fact="${fact}"}`)).toBe(0);
+    expect(all.get('preflight_batch_failed_items_total')).toBe(0);
     expect(all.get('preflight_ruleset_info{ruleset="r1"}')).toBe(1);
     expect(all.get('preflight_build_info{version="1.2.3"}')).toBe(1);
   });

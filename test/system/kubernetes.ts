@@ -14,10 +14,17 @@ const run = promisify(execFile);
 
 /**
  * The objects that an overlay comes to, as kubectl renders them.
- * @throws Error when there is no kubectl, when it is older than 1.21, or when it has a complaint, deprecations included.
+ * @throws Error when there is no kubectl, when it is older than 1.21, which knows neither `labels` nor `patches` nor that a
+ * resource may be a directory, or when it has a complaint, deprecations included.
  */
 export async function render(overlay: string): Promise<Manifest[]> {
-  const { stdout, stderr } = await run('kubectl', ['kustomize', `deploy/kubernetes/${overlay}`]);
+  const { stdout, stderr } = await run('kubectl', ['kustomize', `deploy/kubernetes/${overlay}`]).catch(
+    (cause: Error) => {
+      throw new Error(`kubectl 1.21 or later is needed (Debian 13 has it, Debian 12 has not): ${cause.message}`, {
+        cause,
+      });
+    },
+  );
   if (stderr !== '') throw new Error(stderr);
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
 }

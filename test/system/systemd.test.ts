@@ -43,10 +43,15 @@ describe('the systemd unit', () => {
     expect(values('ExecStart')).toEqual([`/usr/bin/${scripts.start}`]);
   });
 
+  it('reloads it by the signal on which it reads its files again', () => {
+    expect(values('ExecReload')).toEqual(['/bin/kill -HUP $MAINPID']);
+    expect(readFileSync('src/main.ts', 'utf8')).toContain("process.on('SIGHUP', () => void app.reload())");
+  });
+
   it('gives the service longer to stop than it takes, and more memory than its heap', () => {
     expect(Number.parseInt(values('TimeoutStopSec')[0] ?? '', 10) * 1000).toBeGreaterThan(readConfig({}).shutdownMs);
     const memory = Number.parseInt(values('MemoryMax')[0] ?? '', 10) * MIB;
-    expect(memory - Number(heap) * MIB).toBeGreaterThanOrEqual(96 * MIB);
+    expect(memory - Number(heap) * MIB).toBeGreaterThanOrEqual(160 * MIB);
   });
 
   it('lets this machine ask, as the service does by default', () => {
