@@ -21,6 +21,9 @@ export const DEVICES_MAX = 256;
 /** Devices beside those that a VM may have. */
 export const OTHER_DEVICES_MAX = 1024;
 
+/** Labels that a VM may have. */
+export const LABELS_MAX = 64;
+
 export const name = z.string().min(1).max(256);
 const version = z
   .union([z.string().min(1).max(128), z.int().min(PACKED_MIN).max(PACKED_MAX)])
@@ -104,6 +107,11 @@ const property = z.union([z.string().max(1024), z.number(), z.boolean()]);
 export const vm = z
   .strictObject({
     name: name.optional(),
+    labels: z
+      .record(name, z.string().max(256))
+      .meta({ maxProperties: LABELS_MAX })
+      .optional()
+      .describe('What the site’s policy may tell VMs apart by, such as a tenant or a class. Default: none.'),
     machine: name.optional().describe('Machine type, such as pc-q35-10.2.'),
     accel: z.enum(['kvm', 'tcg']).optional().describe('Default: kvm.'),
     kernelIrqchip: z.enum(['on', 'split', 'off']).optional(),

@@ -98,7 +98,7 @@ const needAmounts = ({ memlockBytes, dmaEntries }: Needs) => ({
 const AMOUNT_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** `value` as JSON can say it exactly. What a guest may map many times over can come to more, which no host has. */
-const amount = (value: bigint): number => Number(value < AMOUNT_MAX ? value : AMOUNT_MAX);
+export const amount = (value: bigint): number => Number(value < AMOUNT_MAX ? value : AMOUNT_MAX);
 
 function costs({ from, to }: Transition, cost: TransitionCost): DecidedTransition {
   const { firstFailure } = cost.figures;

@@ -2,6 +2,7 @@ import { evidence, type Reading } from '../descriptor/fact.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { type Finding, phaseOf } from '../rules/finding.ts';
+import { amount } from './costs.ts';
 import type { DecidedFinding } from './decision.ts';
 import { liftable } from './remedies.ts';
 
@@ -9,7 +10,7 @@ const NO_SITE: ReadonlySet<Pointer> = new Set();
 
 /** `finding` of `descriptor`, of which `site` was not given by the caller, as a decision shows it. */
 export function decided(finding: Finding, descriptor: Descriptor, site = NO_SITE): DecidedFinding {
-  const { rule, outcome, effect, host, device, reportedBy, shadowedBy, messages, basis } = finding;
+  const { rule, outcome, effect, host, device, reportedBy, shadowedBy, messages, basis, held, accepted } = finding;
   return {
     rule: rule.id,
     outcome,
@@ -23,6 +24,15 @@ export function decided(finding: Finding, descriptor: Descriptor, site = NO_SITE
     ...(shadowedBy !== undefined && { shadowedBy }),
     confidence: rule.source.confidence,
     messages,
+    ...(held && {
+      held: {
+        figure: held.figure,
+        value: amount(held.value),
+        atLeast: amount(held.atLeast),
+        limit: amount(held.limit),
+      },
+    }),
+    ...(accepted && { accepted: { ...accepted } }),
     evidence: evidence(basis).map((reading) => shown(reading, site)),
     liftedBy: liftable(descriptor, finding),
   };

@@ -2,9 +2,9 @@ import * as z from 'zod';
 import { origins } from '../descriptor/fact.ts';
 import { guestEvents } from '../descriptor/migration.ts';
 import { phases } from '../rules/finding.ts';
-import { effects, layers } from '../rules/rule.ts';
+import { effects, layers, siteEffects } from '../rules/rule.ts';
 import { changes } from '../rules/change.ts';
-import { efforts } from './changes.ts';
+import { efforts } from './changes/edit.ts';
 import { causes, verdicts } from './verdict.ts';
 
 /** The one source of the answer's type and of its JSON Schema. */
@@ -13,7 +13,7 @@ const amount = z.int().min(0);
 const hex = z.string().regex(/^0x[0-9a-f]+$/);
 const anyVerdict = z.enum([...verdicts, 'unknown']).meta({ id: 'Verdict' });
 const pointer = z.string().describe('JSON Pointer into the descriptor.');
-const effect = z.enum(effects);
+const effect = z.enum([...effects, ...siteEffects]);
 const trigger = z.enum(guestEvents);
 const layer = z.enum(layers);
 const domain = z.enum(['dma', 'identity', 'blocking']);
@@ -45,7 +45,25 @@ const finding = z
       start: z.string().optional(),
       queryMigrate: z.string().optional(),
       migrate: z.string().optional(),
+      site: z.string().optional().describe('Of what the site’s policy finds: its own words, not QEMU’s.'),
     }),
+    held: z
+      .strictObject({
+        figure: z.string(),
+        value: amount.describe('At most.'),
+        atLeast: amount,
+        limit: amount.describe('The most that the site allows.'),
+      })
+      .optional()
+      .describe('Of a limit of the site’s policy: what was held against it.'),
+    accepted: z
+      .strictObject({
+        by: z.string(),
+        why: z.string(),
+        until: z.string().describe('The last day, in UTC, or the moment at which it ends.'),
+      })
+      .optional()
+      .describe('The site’s policy accepts it: it does not count toward the verdict.'),
     evidence: z.array(reading),
     liftedBy: z.array(z.string()),
   })

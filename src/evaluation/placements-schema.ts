@@ -8,7 +8,7 @@ import { decision } from './decision.ts';
 const CANDIDATES_MAX = 1000;
 
 const ref = z.string().max(256).optional();
-const { verdict, because, possible, confidence, summary, findings, ruleset } = decision.shape;
+const { verdict, because, possible, confidence, summary, findings, ruleset, policyRevision } = decision.shape;
 
 export const placementRequest = descriptor
   .omit({ destination: true })
@@ -35,7 +35,7 @@ const group = z
     confidence,
     summary,
     candidates: z.array(candidate).min(1),
-    findings: findings.describe('On the destination.'),
+    findings: findings.describe('On the destination, or by the site’s policy.'),
   })
   .meta({
     id: 'PlacementGroup',
@@ -48,6 +48,7 @@ export const placements = z
   .strictObject({
     ref,
     ruleset,
+    policyRevision,
     groups: z
       .array(group)
       .describe('Best first: allowed, risky, unknown, blocked, unsafe; then in the order of the request.'),

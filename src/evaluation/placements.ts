@@ -1,7 +1,8 @@
 import { check, deviceId } from '../descriptor/check.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
-import { resolve } from '../descriptor/scenario.ts';
+import { resolve, type Scenario } from '../descriptor/scenario.ts';
 import type { Descriptor, HostDescriptor } from '../descriptor/schema.ts';
+import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
 import { canonicalForm, ruleset } from './canonical.ts';
@@ -14,11 +15,17 @@ import type { Verdict } from './verdict.ts';
 type Candidate = Placements['groups'][number]['candidates'][number];
 type Faults = Placements['invalid'][number]['errors'];
 
+/** The source, and what QEMU's rules find on it. */
+interface Source {
+  readonly scenario: Scenario;
+  readonly findings: readonly Finding[];
+}
+
 /** What was found of a candidate. */
 interface Judged {
   readonly descriptor: Descriptor;
   readonly conclusion: Conclusion;
-  /** On the destination. */
+  /** On the destination, or by the site. */
   readonly findings: readonly Finding[];
 }
 
@@ -45,10 +52,15 @@ const order: readonly Verdict[] = ['allowed', 'risky', 'unknown', 'blocked', 'un
  * `evaluate` does. The source is judged once, and so are candidates that say the same. Yields after each candidate, so
  * that whoever runs it may do something else in between. Pure.
  */
-export function* placementsOf(request: PlacementRequest, sites?: Sites): Generator<undefined, Placements> {
+export function* placementsOf(
+  request: PlacementRequest,
+  sites?: Sites,
+  policy: SitePolicy | null = null,
+): Generator<undefined, Placements> {
   const { ref, candidates, ...vm } = request;
-  const source = judge(resolve(vm, 'source'));
-  const whole = new Trials(null, SEARCHES * BUDGET);
+  const scenario = resolve(vm, 'source');
+  const source = { scenario, findings: judge(scenario) };
+  const whole = new Trials(policy, SEARCHES * BUDGET);
   let isSpent = false;
   const known = new Map<string, Judged | Faults>();
   const groups = new Map<string, Group>();
@@ -57,7 +69,7 @@ export function* placementsOf(request: PlacementRequest, sites?: Sites): Generat
     const candidate = { index, ...(own !== undefined && { ref: own }) };
     const form = canonicalForm(host);
     const trials = whole.within(BUDGET);
-    const judged = known.get(form) ?? judgeCandidate(vm, host, source, trials);
+    const judged = known.get(form) ?? judgeCandidate(vm, host, source, trials, policy);
     known.set(form, judged);
     isSpent ||= trials.isSpent;
     if ('conclusion' in judged) {
@@ -75,8 +87,9 @@ export function* placementsOf(request: PlacementRequest, sites?: Sites): Generat
   return {
     ...(ref !== undefined && { ref }),
     ruleset,
+    ...(policy && { policyRevision: policy.revision }),
     groups: [...groups.values()].toSorted((a, b) => rank(a) - rank(b)).map(shown),
-    findings: source.map((finding) => decided(finding, vm, sites?.source)),
+    findings: ofQemu(vm, source, policy).map((finding) => decided(finding, vm, sites?.source)),
     assumptions: isSpent ? [TOO_MUCH_UNKNOWN] : [],
     invalid,
   };
@@ -86,14 +99,25 @@ export function* placementsOf(request: PlacementRequest, sites?: Sites): Generat
 function judgeCandidate(
   vm: Descriptor,
   host: HostDescriptor,
-  source: readonly Finding[],
+  source: Source,
   trials: Trials,
+  policy: SitePolicy | null,
 ): Judged | Faults {
   const faults = faultsOf(host, vm);
   if (faults.length > 0) return faults;
   const descriptor = { ...vm, destination: host };
-  const findings = judge(resolve(descriptor, 'destination'));
-  return { descriptor, findings, conclusion: conclusionOf(descriptor, [...source, ...findings], trials) };
+  const destination = resolve(descriptor, 'destination');
+  const found = [...source.findings, ...judge(destination)];
+  const all = policy ? policy.heed(found, { descriptor, source: source.scenario, destination }) : found;
+  // What the site finds may rest on both hosts.
+  const findings = all.filter(({ host: on, rule }) => on === 'destination' || rule.layer === 'policy');
+  return { descriptor, findings, conclusion: conclusionOf(descriptor, all, trials) };
+}
+
+/** What is found on the source whatever the destination, marked where the site accepts it. */
+function ofQemu(vm: Descriptor, { scenario, findings }: Source, policy: SitePolicy | null): readonly Finding[] {
+  const all = policy ? policy.heed(findings, { descriptor: vm, source: scenario, destination: null }) : findings;
+  return all.filter(({ rule }) => rule.layer !== 'policy');
 }
 
 /** A host is checked against the ids of the VM's devices and nothing else of the VM, which was checked before. */

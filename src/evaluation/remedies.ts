@@ -6,7 +6,8 @@ import type { SitePolicy } from '../policy/site-policy.ts';
 import { type Change, changes as allChanges } from '../rules/change.ts';
 import { counts, type Finding, isRefusal, isUndecided } from '../rules/finding.ts';
 import { fill } from '../rules/words.ts';
-import { changeKinds, type Concern, type Edit, efforts, withoutHoles } from './changes.ts';
+import { type Concern, type Edit, efforts, withoutHoles } from './changes/edit.ts';
+import { changeKinds } from './changes/index.ts';
 import { settlesAt } from './completions.ts';
 import type { Decision } from './decision.ts';
 import { Trials } from './trials.ts';
@@ -34,7 +35,7 @@ export function withRemedies(descriptor: Descriptor, decision: Decision, policy:
 
 /** The changes that lift `finding` of `descriptor`, so far as they are not made already. */
 export function liftable(descriptor: Descriptor, finding: Finding): Change[] {
-  if (finding.outcome === 'clear') return [];
+  if (finding.outcome === 'clear' || finding.rule.liftedBy.length === 0) return [];
   const concern = concernOf([finding], descriptor);
   return finding.rule.liftedBy.filter((change) => {
     const { edits } = changeKinds[change];

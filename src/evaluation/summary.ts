@@ -14,7 +14,7 @@ export function summarize(verdict: Verdict, deciding: readonly Finding[], findin
     case 'unsafe':
       return `QEMU would report success, but: ${reasons(deciding)}.`;
     case 'blocked':
-      return `QEMU refuses: ${reasons(deciding)}.`;
+      return `${deciding[0]?.rule.layer === 'policy' ? 'The site’s policy' : 'QEMU'} refuses: ${reasons(deciding)}.`;
   }
 }
 
@@ -34,7 +34,7 @@ const some = (pointers: readonly string[]): string =>
 
 /** What the finding says: its title, the device, and QEMU's own words where it has any. */
 function words({ rule, device, host, messages }: Finding): string {
-  const said = messages.start ?? messages.queryMigrate ?? messages.migrate;
+  const said = messages.start ?? messages.queryMigrate ?? messages.migrate ?? messages.site;
   const where = [...(device === undefined ? [] : [device]), ...(host === 'destination' ? ['on the destination'] : [])];
   const about = where.length === 0 ? rule.title : `${rule.title} (${where.join(' ')})`;
   return said === undefined ? about : `${about}: "${said}"`;

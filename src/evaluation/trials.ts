@@ -1,3 +1,5 @@
+import type { Pointer } from '../descriptor/pointer.ts';
+import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
@@ -32,6 +34,15 @@ export class Trials {
   /** What is found in `descriptor`; `null` where there is nothing left to pay for that. */
   judge(descriptor: Descriptor): readonly Finding[] | null {
     return this.#spend(costOf(descriptor)) ? findingsOf(descriptor, this.#policy) : null;
+  }
+
+  /** Every value of the fact at `pointer` that makes a difference to the rules or to the site. */
+  valuesAt(pointer: Pointer): readonly unknown[] {
+    const { values } = questionAt(pointer);
+    const more = this.#policy?.valuesAt(pointer) ?? [];
+    if (more.length === 0) return values;
+    // The first and the last are taken for the best and the worst.
+    return [...values.slice(0, -1), ...more.filter((value) => !values.includes(value)), ...values.slice(-1)];
   }
 
   get isSpent(): boolean {

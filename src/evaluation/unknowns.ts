@@ -1,7 +1,7 @@
 import { withValueAt } from '../descriptor/pointer.ts';
 import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
-import type { Finding } from '../rules/finding.ts';
+import { type Finding, isUndecided } from '../rules/finding.ts';
 import { settlesAt } from './completions.ts';
 import type { Decision } from './decision.ts';
 import type { Trials } from './trials.ts';
@@ -15,11 +15,11 @@ export function unknownsOf(
   trials: Trials,
 ): Decision['unknowns'] {
   const needs = new Map<string, Set<string>>();
-  for (const { rule, lacks } of findings) {
+  for (const { rule, lacks } of findings.filter(isUndecided)) {
     for (const pointer of lacks) needs.set(pointer, (needs.get(pointer) ?? new Set()).add(rule.id));
   }
   return [...needs].map(([pointer, rules]) => {
-    const { values, obtain } = questionAt(pointer);
+    const { obtain } = questionAt(pointer);
     const decides = (value: unknown): [string, Verdict] => {
       if (trials.isSpent) return [labelOf(value), 'unknown'];
       const completed = withValueAt(descriptor, pointer, value);
@@ -31,7 +31,7 @@ export function unknownsOf(
       pointer,
       neededBy: [...rules],
       obtain,
-      ...(withDecides && { decides: Object.fromEntries(values.map(decides)) }),
+      ...(withDecides && { decides: Object.fromEntries(trials.valuesAt(pointer).map(decides)) }),
     };
   });
 }

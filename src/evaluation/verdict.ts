@@ -1,4 +1,4 @@
-import { counts, type Finding, isRefusal } from '../rules/finding.ts';
+import { counts, type Finding, isUndecided, isRefusal } from '../rules/finding.ts';
 
 /** From best to worst. */
 export const verdicts = ['allowed', 'risky', 'blocked', 'unsafe'] as const;
@@ -33,12 +33,27 @@ const isWorse = (a: KnownVerdict, b: KnownVerdict): boolean => verdicts.indexOf(
  */
 export function settledVerdict(findings: readonly Finding[]): KnownVerdict | null {
   const fired = findings.filter(counts);
-  const open = findings.filter(({ outcome }) => outcome === 'unknown');
+  const open = findings.filter(isUndecided);
   if (fired.some(isRefusal)) return 'blocked';
   if (open.some(isRefusal)) return null;
-  const worst = fired.map(severity).reduce<KnownVerdict>((a, b) => (isWorse(b, a) ? b : a), 'allowed');
+  const worst = worstOf(fired);
   return open.some((finding) => isWorse(severity(finding), worst)) ? null : worst;
 }
+
+/**
+ * Every verdict that `findings` leave possible, and maybe some that no completion of what is missing has: each open
+ * finding may fire or not, whatever becomes of the others. What is known stays so as more is known.
+ */
+export function attainableVerdicts(findings: readonly Finding[]): ReadonlySet<KnownVerdict> {
+  const fired = findings.filter(counts);
+  if (fired.some(isRefusal)) return new Set(['blocked']);
+  const worst = worstOf(fired);
+  const open = findings.filter(isUndecided).map(severity);
+  return new Set([worst, ...open.filter((each) => each === 'blocked' || isWorse(each, worst))]);
+}
+
+const worstOf = (findings: readonly Finding[]): KnownVerdict =>
+  findings.map(severity).reduce<KnownVerdict>((a, b) => (isWorse(b, a) ? b : a), 'allowed');
 
 /**
  * The findings that a settled verdict rests on. Where it is the same whatever the missing facts are, without one finding
@@ -48,11 +63,16 @@ export function decisive(findings: readonly Finding[], verdict: KnownVerdict): F
   if (verdict === 'allowed') return [];
   const severe = findings.filter((finding) => severity(finding) === verdict);
   const fired = severe.filter((finding) => counts(finding) && finding.shadowedBy === undefined);
-  return fired.length > 0 ? fired : severe.filter(({ outcome }) => outcome === 'unknown');
+  return fired.length > 0 ? fired : severe.filter(isUndecided);
 }
 
 /** What made the verdict that rests on `deciding`, each once, in the order of {@link causes}. */
 export function causesOf(deciding: readonly Finding[]): Cause[] {
-  const found = new Set(deciding.map(({ effect, rule }) => (rule.trigger === undefined ? effect : 'guest-event')));
+  const found = new Set(deciding.map(causeOf));
   return causes.filter((cause) => (found as ReadonlySet<string>).has(cause));
+}
+
+function causeOf({ effect, rule }: Finding): string {
+  if (rule.layer === 'policy') return 'site-policy';
+  return rule.trigger === undefined ? effect : 'guest-event';
 }

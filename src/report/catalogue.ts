@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { guestEvents } from '../descriptor/migration.ts';
-import { changeKinds, efforts } from '../evaluation/changes.ts';
+import { efforts } from '../evaluation/changes/edit.ts';
+import { changeKinds } from '../evaluation/changes/index.ts';
 import { OLDEST_QEMU, qemuBehaviours } from '../platform/qemu.ts';
 import { qemuSeries, rangesOf, releasesOf } from '../platform/releases.ts';
 import { parseVersion, type Release, type Version } from '../platform/version.ts';

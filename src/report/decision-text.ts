@@ -9,13 +9,17 @@ import { type Ink, plain, text, wrapped } from './terminal.ts';
  * it rests on. QEMU's messages stand whole between quotation marks; where a line breaks in one there is a blank.
  */
 export function decisionText(decision: Decision, ink: Ink = plain): string {
-  const { findings, assumptions, scope, decisionId, ruleset } = decision;
-  const clear = findings.filter(({ outcome }) => outcome === 'clear');
+  const { assumptions, scope, decisionId, ruleset, policyRevision } = decision;
+  const findings = decision.findings.filter(({ layer }) => layer !== 'policy');
+  const site = decision.findings.filter(({ layer }) => layer === 'policy');
+  const clear = decision.findings.filter(({ outcome }) => outcome === 'clear');
   return text([
     ...verdictLines(decision, ink),
+    ...section('Site policy', site.filter(counts).map(findingLines), ink),
     ...section('Refusals', sorted(findings.filter(isRefusal)).map(findingLines), ink),
     ...hazards(findings).flatMap(({ heading, those }) => section(heading, those.map(findingLines), ink)),
     ...section('Warnings', sorted(findings.filter(isWarning)).map(findingLines), ink),
+    ...section('Accepted by the site policy', decision.findings.filter(isAccepted).map(findingLines), ink),
     ...section('Not as QEMU reports it', findings.filter(isWrong).map(findingLines), ink),
     ...section('Unknown', decision.unknowns.map(unknownLines), ink),
     ...section('Costs', costLines(decision, ink), ink),
@@ -30,6 +34,7 @@ export function decisionText(decision: Decision, ink: Ink = plain): string {
     '',
     `Decision ${decisionId}`,
     `Ruleset ${ruleset}`,
+    ...(policyRevision === undefined ? [] : [`Policy ${policyRevision}`]),
   ]);
 }
 
@@ -62,8 +67,10 @@ export const bullets = (sentences: readonly string[]): string[][] =>
 const isSeen = ({ evidence }: DecidedFinding): boolean =>
   evidence.some(({ pointer }) => pointer.startsWith('/vm/runtime/blockedReasons/'));
 
-const counts = (finding: DecidedFinding): boolean => finding.outcome === 'fires' || isSeen(finding);
-const isWrong = (finding: DecidedFinding): boolean => finding.outcome === 'contradicted' && !counts(finding);
+const isSaid = (finding: DecidedFinding): boolean => finding.outcome === 'fires' || isSeen(finding);
+const counts = (finding: DecidedFinding): boolean => isSaid(finding) && finding.accepted === undefined;
+const isAccepted = (finding: DecidedFinding): boolean => isSaid(finding) && finding.accepted !== undefined;
+const isWrong = (finding: DecidedFinding): boolean => finding.outcome === 'contradicted' && !isSaid(finding);
 const isHazard = ({ effect, trigger }: DecidedFinding): boolean =>
   effect === 'data-loss' || effect === 'no-convergence' || (effect !== 'blocker' && trigger !== undefined);
 const isWarning = (finding: DecidedFinding): boolean =>
@@ -103,6 +110,13 @@ const PHASES: Readonly<Record<DecidedFinding['phase'], string>> = {
   silent: 'and nothing says so',
 };
 
+/** What the site makes of what its policy finds. */
+const SITE_EFFECTS: ReadonlyMap<DecidedFinding['effect'], string> = new Map([
+  ['site-refusal', 'refused'],
+  ['site-risk', 'risky'],
+  ['warning', 'a warning'],
+]);
+
 /** Where messages are read. */
 const PLACES = [
   ['start', 'start'],
@@ -111,10 +125,14 @@ const PLACES = [
 ] as const;
 
 function findingLines(finding: DecidedFinding): string[] {
-  const { rule, outcome, effect, phase, layer, host, device, shadowedBy, confidence, messages, liftedBy } = finding;
+  const { rule, outcome, effect, phase, layer, host, device, shadowedBy, confidence, messages, liftedBy, accepted } =
+    finding;
   const title = titles.get(rule);
   const where = [...(device === undefined ? [] : [device]), ...(host === 'destination' ? ['on the destination'] : [])];
-  const what = `${effect} by ${layer}, ${PHASES[phase]} (${confidence})`;
+  const what =
+    layer === 'policy'
+      ? (SITE_EFFECTS.get(effect) ?? effect)
+      : `${effect} by ${layer}, ${PHASES[phase]} (${confidence})`;
   return [
     ...wrapped(2, title === undefined ? rule : `${rule}: ${title}`, 4),
     ...wrapped(4, where.length === 0 ? what : `${where.join(' ')}: ${what}`),
@@ -126,6 +144,8 @@ function findingLines(finding: DecidedFinding): string[] {
         )
       : []),
     ...messageLines(messages, finding),
+    ...(messages.site === undefined ? [] : wrapped(4, `"${messages.site}"`)),
+    ...(accepted ? wrapped(4, `Accepted by ${accepted.by} until ${accepted.until}: ${accepted.why}`) : []),
     ...(liftedBy.length > 0 ? wrapped(4, `Lifted by: ${liftedBy.join(', ')}`) : []),
   ];
 }

@@ -1,7 +1,7 @@
 import type { Known } from '../descriptor/fact.ts';
 import type { Side } from '../descriptor/host.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
-import type { Effect, RuleDescription } from './rule.ts';
+import type { Effect, RuleDescription, SiteEffect } from './rule.ts';
 
 /** Where a human reads a message: when the VM starts, in `query-migrate`, or as the error of `migrate`. */
 export type Reporter = 'start' | 'query-migrate' | 'migrate';
@@ -10,11 +10,14 @@ export type Reporter = 'start' | 'query-migrate' | 'migrate';
 export const phases = ['start', 'migrate-command', 'tracking-start', 'mid-migration', 'silent'] as const;
 export type Phase = (typeof phases)[number];
 
+/** What a finding tells of its rule, QEMU's or the site's. */
+export type FindingRule = Omit<RuleDescription, 'effect'>;
+
 /** What a rule says of the VM, or of one thing in it. */
 export interface Finding {
-  readonly rule: RuleDescription;
+  readonly rule: FindingRule;
   readonly outcome: 'fires' | 'unknown' | 'contradicted' | 'clear';
-  readonly effect: Effect;
+  readonly effect: Effect | SiteEffect;
   readonly host: Side;
   /** Id of the device, or the node of the disk; `undefined` for the VM. */
   readonly device: string | undefined;
@@ -22,7 +25,13 @@ export interface Finding {
   readonly reportedBy: readonly Reporter[];
   /** The rule at which QEMU stops before it comes to this one; `undefined` for none. */
   readonly shadowedBy: string | undefined;
-  readonly messages: { readonly start?: string; readonly queryMigrate?: string; readonly migrate?: string };
+  readonly messages: {
+    readonly start?: string;
+    readonly queryMigrate?: string;
+    readonly migrate?: string;
+    /** The site's own words, of what its policy finds. */
+    readonly site?: string;
+  };
   /** What it rests on. */
   readonly basis: Known<unknown>;
   /** QEMU itself reports it. */
@@ -35,6 +44,25 @@ export interface Finding {
   readonly late: boolean;
   /** What is missing, of an unknown outcome. */
   readonly lacks: readonly Pointer[];
+  /** The site takes it upon itself, so that it does not count. */
+  readonly accepted?: Acceptance;
+  /** The figure that is held against a limit of the site. */
+  readonly held?: Held;
+}
+
+/** Who accepts a risk, why, and until when: to the end of a day (`2026-12-31`, UTC), or to a moment. */
+export interface Acceptance {
+  readonly by: string;
+  readonly why: string;
+  readonly until: string;
+}
+
+/** A predicted figure, at most and at least, and the most that the site allows of it, inclusive. */
+export interface Held {
+  readonly figure: string;
+  readonly value: bigint;
+  readonly atLeast: bigint;
+  readonly limit: bigint;
 }
 
 /** When QEMU, or nobody, says it. */
@@ -42,7 +70,7 @@ export function phaseOf({
   effect,
   rule,
 }: {
-  readonly effect: Effect;
+  readonly effect: Finding['effect'];
   readonly rule: Pick<RuleDescription, 'fails'>;
 }): Phase {
   switch (effect) {
@@ -50,6 +78,8 @@ export function phaseOf({
     case 'warning':
       return 'start';
     case 'blocker':
+    case 'site-refusal':
+    case 'site-risk':
       return 'migrate-command';
     case 'migration-failure':
       return rule.fails ?? 'mid-migration';
@@ -60,9 +90,16 @@ export function phaseOf({
   }
 }
 
-/** Whether it is so: by our rules unless QEMU says otherwise, or because QEMU says so. */
-export const counts = ({ outcome, seen }: Finding): boolean => outcome === 'fires' || seen;
+/** Whether it is so, and not accepted: by our rules unless QEMU says otherwise, or because QEMU says so. */
+export const counts = ({ outcome, seen, accepted }: Finding): boolean =>
+  (outcome === 'fires' || seen) && accepted === undefined;
 
-/** Whether QEMU, on finding this, refuses the VM or its migration whatever the guest does. */
-export const isRefusal = ({ effect, rule }: Finding): boolean =>
-  effect === 'start-failure' || effect === 'blocker' || (effect === 'migration-failure' && rule.trigger === undefined);
+/** Whether it is not known and, if it is so, counts. */
+export const isUndecided = ({ outcome, accepted }: Finding): boolean => outcome === 'unknown' && accepted === undefined;
+
+/** Whether the VM or its migration is refused over this whatever the guest does, by QEMU or by the site. */
+export const isRefusal = ({ effect, rule }: Pick<Finding, 'effect' | 'rule'>): boolean =>
+  effect === 'start-failure' ||
+  effect === 'blocker' ||
+  effect === 'site-refusal' ||
+  (effect === 'migration-failure' && rule.trigger === undefined);

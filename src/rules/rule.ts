@@ -18,6 +18,10 @@ export const effects = [
 ] as const;
 export type Effect = (typeof effects)[number];
 
+/** What comes of it when the site's own policy fires, beside a warning. */
+export const siteEffects = ['site-refusal', 'site-risk'] as const;
+export type SiteEffect = (typeof siteEffects)[number];
+
 /** Who refuses. */
 export const layers = ['device', 'kernel', 'qemu', 'libvirt', 'policy'] as const;
 type Layer = (typeof layers)[number];

@@ -13,7 +13,7 @@ describe('an answer names what it does not judge', () => {
     ],
     [
       'a device that no rule knows and nobody looked at',
-      { '/vm/otherDevices': [{ type: 'cxl-type3' }, { type: 'nvme' }, { type: 'VGA' }] },
+      { '/vm/otherDevices': ['cxl-type3', 'nvme', 'VGA', 'usb-redir', 'isa-fdc'].map((type) => ({ type })) },
       'devices of model cxl-type3',
     ],
     ['a guest of TDX', { '/vm/confidential': 'tdx' }, 'confidential computing (tdx)'],

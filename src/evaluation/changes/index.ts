@@ -1,282 +1,47 @@
-import { deviceId } from '../descriptor/check.ts';
-import { record } from '../descriptor/fact.ts';
-import type { Side } from '../descriptor/host.ts';
-import { type Pointer, valueAt } from '../descriptor/pointer.ts';
-import { formatSize, parseSize, type Size } from '../descriptor/quantities.ts';
-import { resolve } from '../descriptor/scenario.ts';
-import type { Descriptor, HostDescriptor, VfioDescriptor, ViommuDescriptor } from '../descriptor/schema.ts';
-import { DMA_ENTRY_LIMIT, kernelReleases } from '../platform/kernel.ts';
-import { parseMachineType } from '../platform/machine.ts';
-import { libvirtFeatures } from '../platform/libvirt.ts';
-import { NEWEST_QEMU, qemuBehaviours, qemuSince } from '../platform/qemu.ts';
-import { isAtLeast, parseVersion, type Release, type Version } from '../platform/version.ts';
-import type { Change } from '../rules/change.ts';
-import { type BehaviourName, type Behaviours, coverableBytes, TYPE1_BITMAP_MAX } from '../simulator/index.ts';
+import type { Descriptor, VfioDescriptor } from '../../descriptor/schema.ts';
+import { type Pointer, valueAt } from '../../descriptor/pointer.ts';
+import { libvirtFeatures } from '../../platform/libvirt.ts';
+import { NEWEST_QEMU, qemuSince } from '../../platform/qemu.ts';
+import type { Change } from '../../rules/change.ts';
+import { bandwidthFor, coverableMemory, downtimeFor, moreEntries, reachesPast39Bits } from './amounts.ts';
+import {
+  at,
+  type ChangeKind,
+  type Concern,
+  type Edit,
+  edit,
+  nameAt,
+  ofDevices,
+  ofHosts,
+  ofItems,
+  ofOtherDevices,
+  ofViommu,
+} from './edit.ts';
+import { enabled, newestKernel, newestMachine, newestQemu } from './software.ts';
 
-/**
- * What it takes to make a change, from least to most: nothing of the VM is touched; the VM goes elsewhere; the device is
- * unplugged and plugged in again; the VM is stopped and started; the host is upgraded; the guest loses something.
- */
-export const efforts = [
-  'migration-parameters',
-  'other-destination',
-  'device-replug',
-  'vm-restart',
-  'host-upgrade',
-  'guest-visible-change',
-] as const;
-type Effort = (typeof efforts)[number];
+/** A property of a VFIO device that libvirt has no element for. */
+const vfioProperty = (name: string, value: string): string =>
+  `QEMU: -device vfio-pci,id={device},…,${name}=${value}; libvirt: <qemu:override><qemu:device alias='{device}'>` +
+  `<qemu:frontend><qemu:property name='${name}' type='string' value='${value}'/></qemu:frontend></qemu:device></qemu:override>`;
 
-/** What the findings that list a change are about. */
-export interface Concern {
-  readonly descriptor: Descriptor;
-  /** VFIO devices, by place in the descriptor. */
-  readonly devices: readonly number[];
-  readonly sides: readonly Side[];
-  /** Everything that the findings read or lack. */
-  readonly pointers: readonly Pointer[];
-  /** Ids of the rules. */
-  readonly rules: readonly string[];
-}
+/** A property of the vIOMMU, and libvirt's attribute of `<iommu><driver>` for it. */
+const viommuProperty = (option: string, attribute: string, feature?: keyof typeof libvirtFeatures): string =>
+  `QEMU: -device {iommu},…,${option}; libvirt${feature ? ` ${sinceLibvirt(feature)}` : ''}: ` +
+  `<iommu model='{model}'><driver ${attribute}/></iommu>`;
 
-/** One place of a descriptor that a change sets; `undefined` leaves it out. `words` fill the braces of the change's `how`. */
-export interface Edit {
-  readonly pointer: Pointer;
-  readonly to: unknown;
-  readonly words: Readonly<Record<string, string>>;
-}
+const sinceLibvirt = (feature: keyof typeof libvirtFeatures): string => `since ${libvirtFeatures[feature].since}`;
 
-/** A change that an operator can choose. */
-interface ChangeKind {
-  readonly effort: Effort;
-  /** The libvirt XML, QEMU option or command that makes it. */
-  readonly how: string;
-  /** What it costs the guest, or its operator. */
-  readonly cost?: string;
-  /** What it sets; nothing where it is so already or does not apply. Left out where no descriptor says it. */
-  readonly edits?: (concern: Concern) => readonly Edit[];
-}
+/** Where intel-iommu's properties lost their prefix. */
+const RENAMED = qemuSince.firstStageDevices['iommufd-fsts'];
 
-const edit = (pointer: Pointer, to: unknown, words: Edit['words'] = {}): Edit => ({ pointer, to, words });
+/** A property of the vIOMMU that libvirt has no attribute for. */
+const viommuOption = (option: string): string =>
+  `QEMU: -device ${option}; libvirt has no attribute for it: <qemu:commandline>`;
 
-/** New values by place in what is changed; `null` where nothing is. */
-type Values = Readonly<Record<string, unknown>> | null;
-
-/** A change of each device concerned. */
-const ofDevices =
-  (make: (device: VfioDescriptor, descriptor: Descriptor) => Values) =>
-  ({ descriptor, devices }: Concern): Edit[] =>
-    devices.flatMap((index) => {
-      const device = descriptor.vm.vfio[index] as VfioDescriptor;
-      const words = { device: deviceId(device, index) };
-      return Object.entries(make(device, descriptor) ?? {}).map(([field, to]) =>
-        edit(`/vm/vfio/${index}/${field}`, to, { ...words, to: String(to) }),
-      );
-    });
-
-/** A change of the vIOMMU, if there is one of these models, where `field` is not `to` already. */
-const ofViommu =
-  <Field extends keyof ViommuDescriptor>(
-    models: readonly ViommuDescriptor['model'][],
-    field: Field,
-    to: NonNullable<ViommuDescriptor[Field]>,
-    otherwise?: ViommuDescriptor[Field],
-  ) =>
-  ({ descriptor: { vm } }: Concern): Edit[] =>
-    vm.viommu && models.includes(vm.viommu.model) && (vm.viommu[field] ?? otherwise) !== to
-      ? [edit(`/vm/viommu/${field}`, to, { model: vm.viommu.model, iommu: deviceOf[vm.viommu.model] })]
-      : [];
-
-/** What QEMU calls each model. */
-const deviceOf: Readonly<Record<ViommuDescriptor['model'], string>> = {
-  intel: 'intel-iommu',
-  virtio: 'virtio-iommu-pci',
-  amd: 'amd-iommu',
-  smmuv3: 'arm-smmuv3',
-};
-
-/** A change of each host concerned. */
-const ofHosts =
-  (make: (host: HostDescriptor, descriptor: Descriptor) => Values) =>
-  ({ descriptor, sides }: Concern): Edit[] =>
-    sides.flatMap((side) =>
-      Object.entries(make(hostOn(descriptor, side), descriptor) ?? {}).map(([field, to]) =>
-        edit(`/${side}/${field}`, to, { host: side, to: String(to) }),
-      ),
-    );
-
-const hostOn = (descriptor: Descriptor, side: Side): HostDescriptor =>
-  side === 'destination' ? (descriptor.destination ?? descriptor.source) : descriptor.source;
-
-const hostsOf = ({ source, destination }: Descriptor): HostDescriptor[] => [
-  source,
-  ...(destination ? [destination] : []),
-];
-
-/** A change of one place, where what stands there is one of `from`. */
-const at =
-  (pointer: Pointer, from: readonly unknown[], to: unknown) =>
-  ({ descriptor }: Concern): Edit[] =>
-    from.includes(valueAt(descriptor, pointer)) ? [edit(pointer, to, { to: String(to) })] : [];
-
-/** A change of each item of a list that the findings point into. */
-const ofItems = (list: Pointer, make: (item: Pointer, concern: Concern) => readonly Edit[]) => {
-  const item = new RegExp(`^${list}/\\d+`);
-  return (concern: Concern): Edit[] => {
-    const items = concern.pointers.flatMap((pointer) => item.exec(pointer) ?? []);
-    return [...new Set(items)].flatMap((each) => make(each, concern));
-  };
-};
-
-/** A property of each other device that the findings point at. */
-const ofOtherDevices = (property: string, to: string | number | boolean): NonNullable<ChangeKind['edits']> =>
-  ofItems('/vm/otherDevices', (item, { descriptor }) => {
-    const place = `${item}/properties/${property}`;
-    return valueAt(descriptor, place) === to ? [] : [edit(place, to, { device: nameAt(descriptor, item) })];
-  });
-
-/** What an operator knows another device by. */
-const nameAt = (descriptor: Descriptor, item: Pointer): string =>
-  String(valueAt(descriptor, `${item}/id`) ?? valueAt(descriptor, `${item}/type`));
-
-/** What `host`'s QEMU does, where that is known. */
-function behaviourOf<Name extends BehaviourName>(host: HostDescriptor, name: Name): Behaviours[Name] | undefined {
-  const given = host.behaviours as Partial<Behaviours> | undefined;
-  const version = versionOf(host.qemu);
-  return given?.[name] ?? (version && qemuBehaviours(version)?.[name]);
-}
-
-const versionOf = (text: HostDescriptor['qemu']): Version | undefined =>
-  (text === undefined ? null : parseVersion(text)) ?? undefined;
-
-/** Off becomes auto, which takes what can be tracked, and auto on, which takes more; a boolean becomes on. */
-function enabled({ enableMigration }: VfioDescriptor, { source }: Descriptor): Values {
-  const isBoolean = behaviourOf(source, 'enableMigration') === 'boolean-off';
-  const value = enableMigration ?? (isBoolean ? 'off' : 'auto');
-  if (value === 'on') return null;
-  return { enableMigration: value === 'auto' || isBoolean ? 'on' : 'auto' };
-}
+const REPLUG = 'The guest is without the device while it is plugged in again.';
 
 const isBehindViommu = ({ address }: VfioDescriptor, { vm }: Descriptor): boolean =>
   vm.viommu != null && !(address?.bypassIommu ?? vm.defaultBusBypassIommu ?? false);
-
-/** The newest QEMU that is known, without the patches of the one it replaces. */
-function newestQemu(host: HostDescriptor): Values {
-  const version = versionOf(host.qemu);
-  const isOld = version === undefined || !isAtLeast(version, NEWEST_QEMU);
-  if (!isOld && !host.behaviours) return null;
-  return { ...(isOld && { qemu: NEWEST_QEMU }), ...(host.behaviours && { behaviours: undefined }) };
-}
-
-/** The last Linux release that made a difference. */
-const LAST_KERNEL = kernelReleases.at(-1) as Release;
-
-const GIB = 1n << 30n;
-
-/** Boot RAM that one type1 bitmap covers on every host concerned, in whole GiB. */
-function coverableMemory({ descriptor, sides }: Concern): Edit[] {
-  const { memory, memoryBackends } = descriptor.vm;
-  const limits = sides.map((side) => {
-    const { type1, pageSize } = hostOn(descriptor, side);
-    const page = bytes(type1?.trackingPageSize ?? pageSize ?? 4096);
-    return coverableBytes(
-      type1?.maxDirtyBitmapSize === undefined ? TYPE1_BITMAP_MAX : bytes(type1.maxDirtyBitmapSize),
-      page,
-    );
-  });
-  const limit = (limits.reduce((a, b) => (b < a ? b : a)) / GIB) * GIB;
-  // How several backends would share less memory is not for us to say.
-  if (memoryBackends || limit === 0n || bytes(memory) <= limit) return [];
-  return [edit('/vm/memory', formatSize(limit), { kib: String(limit / 1024n) })];
-}
-
-const bytes = (size: Size): bigint => parseSize(size) as bigint;
-
-/** Room for twice the mappings that are known, or that there may be now. */
-function moreEntries({ type1 }: HostDescriptor, { vm }: Descriptor): Values {
-  const mapped = vm.vfio.flatMap(({ mappings = [] }) => mappings).reduce((sum, { count }) => sum + count, 0);
-  const limit = type1?.dmaEntryLimit ?? DMA_ENTRY_LIMIT;
-  const needed = 2 * Math.max(mapped, limit);
-  return needed <= ENTRY_LIMIT_MAX ? { 'type1/dmaEntryLimit': needed } : null;
-}
-
-/** No parameter of the kernel is taken to hold more. */
-const ENTRY_LIMIT_MAX = 2 ** 31 - 1;
-
-/** Whether the guest maps what a vIOMMU of 39 bits could not. */
-const reachesPast39Bits = ({ mappings = [] }: VfioDescriptor): boolean =>
-  mappings.some(({ iova, pageSize, count }) => BigInt(iova) + bytes(pageSize) * BigInt(count) > 1n << 39n);
-
-/** The newest machine type of this board that all hosts' QEMUs have. */
-function newestMachine({ descriptor }: Concern): Edit[] {
-  const { machine = '' } = descriptor.vm;
-  const type = parseMachineType(machine);
-  const series = hostsOf(descriptor).map(({ qemu }) => seriesOf(versionOf(qemu)));
-  if (!type || typeof type.version === 'string' || series.some((each) => each === undefined)) return [];
-  const oldest = (series as Release[]).reduce((a, b) => (isAtLeast(parseVersion(a) as Version, b) ? b : a));
-  if (isAtLeast(type.version, oldest)) return [];
-  const to = machine.replace(/-[\d.]+$/, `-${oldest}`);
-  return [edit('/vm/machine', to, { to })];
-}
-
-/** The series of `version`, no newer than the newest that is known. */
-const seriesOf = (version: Version | undefined): Release | undefined =>
-  version && (isAtLeast(version, NEWEST_QEMU) ? NEWEST_QEMU : `${version.major}.${version.minor}`);
-
-/** The longest downtime limit that is offered, in milliseconds. */
-const DOWNTIME_MAX_MS = 2_000_000;
-
-/** Milliseconds for which the guest must be allowed to stand still; `null` where it is already, or would be for too long. */
-function downtimeFor(descriptor: Descriptor): number | null {
-  const { amounts, bandwidth, limitMs } = transferOf(descriptor);
-  if (bandwidth === 0n) return null;
-  const longer = amounts.map((amount) => roundedUp(amount * 1000n, bandwidth)).find((needed) => needed > limitMs);
-  return longer === undefined || longer > DOWNTIME_MAX_MS ? null : Number(longer);
-}
-
-/** Bytes a second that the migration needs; `null` where it has them already, or that is not known. */
-function bandwidthFor(descriptor: Descriptor): number | null {
-  const { amounts, bandwidth, limitMs } = transferOf(descriptor);
-  if (bandwidth === 0n || limitMs === 0n) return null;
-  const more = amounts.map((amount) => roundedUp(amount * 1000n, limitMs)).find((needed) => needed > bandwidth);
-  return more === undefined || more > Number.MAX_SAFE_INTEGER ? null : Number(more);
-}
-
-const roundedUp = (a: bigint, b: bigint): bigint => (a + b - 1n) / b;
-
-interface Transfer {
-  /** Bytes that are left to send once the guest stops: what devices dirty for certain; at most, all of its memory. */
-  readonly amounts: readonly bigint[];
-  /** Bytes a second; 0 where that is not known. */
-  readonly bandwidth: bigint;
-  readonly limitMs: bigint;
-}
-
-/** `descriptor` without the holes that removed devices left. */
-export function withoutHoles(descriptor: Descriptor): Descriptor {
-  const { otherDevices } = descriptor.vm;
-  if (!otherDevices?.some((device) => device === undefined)) return descriptor;
-  return {
-    ...descriptor,
-    vm: { ...descriptor.vm, otherDevices: otherDevices.filter((device) => device !== undefined) },
-  };
-}
-
-function transferOf(descriptor: Descriptor): Transfer {
-  const { convergence, migration } = resolve(withoutHoles(descriptor), 'source');
-  const known = record({
-    convergence: convergence(),
-    bandwidth: migration.bandwidth,
-    limit: migration.downtimeLimitMs,
-  });
-  if (!known.known || known.value.convergence === null) return { amounts: [], bandwidth: 0n, limitMs: 0n };
-  const { bandwidth, limit } = known.value;
-  const { dirtyBytes, dirtyBytesAtLeast } = known.value.convergence;
-  const { memory, hotplugged = [] } = descriptor.vm;
-  const all = hotplugged.reduce((sum, { size }) => sum + bytes(size), bytes(memory));
-  const amounts = [dirtyBytesAtLeast, all > dirtyBytes ? all : dirtyBytes];
-  return { amounts, bandwidth: bandwidth ?? 0n, limitMs: BigInt(limit) };
-}
 
 /** The capabilities that keep the VM from being migrated, by the rule that says so. */
 const capabilitiesAgainst: Readonly<Record<string, readonly string[]>> = {
@@ -305,27 +70,6 @@ function withoutFeature(item: Pointer, { descriptor }: Concern): Edit[] {
   const plain = type.replace(/^(virtio-(?:gpu|vga))-gl/, '$1');
   return plain === type ? [] : [edit(`${item}/type`, plain, { device, option: plain })];
 }
-
-/** A property of a VFIO device that libvirt has no element for. */
-const vfioProperty = (name: string, value: string): string =>
-  `QEMU: -device vfio-pci,id={device},…,${name}=${value}; libvirt: <qemu:override><qemu:device alias='{device}'>` +
-  `<qemu:frontend><qemu:property name='${name}' type='string' value='${value}'/></qemu:frontend></qemu:device></qemu:override>`;
-
-/** A property of the vIOMMU, and libvirt's attribute of `<iommu><driver>` for it. */
-const viommuProperty = (option: string, attribute: string, feature?: keyof typeof libvirtFeatures): string =>
-  `QEMU: -device {iommu},…,${option}; libvirt${feature ? ` ${sinceLibvirt(feature)}` : ''}: ` +
-  `<iommu model='{model}'><driver ${attribute}/></iommu>`;
-
-const sinceLibvirt = (feature: keyof typeof libvirtFeatures): string => `since ${libvirtFeatures[feature].since}`;
-
-/** Where intel-iommu's properties lost their prefix. */
-const RENAMED = qemuSince.firstStageDevices['iommufd-fsts'];
-
-/** A property of the vIOMMU that libvirt has no attribute for. */
-const viommuOption = (option: string): string =>
-  `QEMU: -device ${option}; libvirt has no attribute for it: <qemu:commandline>`;
-
-const REPLUG = 'The guest is without the device while it is plugged in again.';
 
 /** Every change, in the order in which equal efforts are proposed. */
 export const changeKinds: Readonly<Record<Change, ChangeKind>> = {
@@ -496,10 +240,7 @@ export const changeKinds: Readonly<Record<Change, ChangeKind>> = {
     effort: 'host-upgrade',
     how: `Linux {to} or later on the {host}`,
     cost: 'The guest is restarted.',
-    edits: ofHosts(({ kernel }) => {
-      const version = versionOf(kernel);
-      return version && isAtLeast(version, LAST_KERNEL) ? null : { kernel: LAST_KERNEL };
-    }),
+    edits: ofHosts(newestKernel),
   },
   'viommu-address-width-39': {
     effort: 'vm-restart',
