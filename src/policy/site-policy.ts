@@ -1,3 +1,4 @@
+import type { Pointer } from '../descriptor/pointer.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { Finding } from '../rules/finding.ts';
@@ -15,4 +16,6 @@ export interface SitePolicy {
   readonly revision: string;
   /** `findings` of QEMU's rules, marked where the site accepts them, and what the site itself finds. Pure. */
   readonly heed: (findings: readonly Finding[], judged: Judged) => readonly Finding[];
+  /** Values of the fact at `pointer` that make a difference to the site, beside those that do to QEMU's rules. */
+  readonly valuesAt: (pointer: Pointer) => readonly unknown[];
 }
