@@ -9,8 +9,8 @@ import fastify, {
   type FastifyServerOptions,
   LogController,
 } from 'fastify';
-import { type Config, securityOf } from './config.ts';
-import { factAt } from './descriptor/questions.ts';
+import { type Config, decisionLogOf, securityOf } from './config.ts';
+import { factAt, facts } from './descriptor/questions.ts';
 import { ruleset } from './evaluation/canonical.ts';
 import { guard } from './http/access.ts';
 import { Answers } from './http/answers.ts';
@@ -22,19 +22,30 @@ import { envelopeParts } from './http/envelope.ts';
 import { evaluations } from './http/evaluations.ts';
 import { imports } from './http/imports.ts';
 import type { Item } from './http/item.ts';
+import { Lifecycle } from './http/lifecycle.ts';
+import { shedLoad } from './http/load-shedding.ts';
 import { openapi, withExamples, withScopes } from './http/openapi.ts';
 import { exposition, health } from './http/operations.ts';
 import { pageHeaders } from './http/page-headers.ts';
 import { placements } from './http/placements.ts';
+import { Policies } from './http/policies.ts';
+import { policy } from './http/policy.ts';
+import { openDecisionLog } from './http/remembering.ts';
+import { replays } from './http/replays.ts';
 import { namedSchemas, ref } from './http/schemas.ts';
-import { secure } from './http/secured.ts';
+import { loadObserver, secure } from './http/secured.ts';
 import { simulations } from './http/simulations.ts';
 import type { Tls } from './http/tls.ts';
 import { traceIdOf } from './http/tracing.ts';
 import { validators } from './http/validation.ts';
+import { warmUp } from './http/warm-up.ts';
 import { AccessMetrics } from './metrics/access-metrics.ts';
-import { Metrics } from './metrics/metrics.ts';
-import { rules } from './rules/index.ts';
+import { DecisionLogMetrics } from './metrics/decision-log-metrics.ts';
+import { LoadMetrics } from './metrics/load-metrics.ts';
+import { Metrics, SITE_RULES } from './metrics/metrics.ts';
+import { PolicyMetrics } from './metrics/policy-metrics.ts';
+import { policyRuleIds } from './policy/policy.ts';
+import { catalogue as everyRule } from './rules/recognise.ts';
 
 /** The package's own, beside `src` and beside `dist`. */
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -43,12 +54,14 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whether the process is about to stop. */
-    readonly lifecycle: { draining: boolean };
+    /** Whether the process has just begun, or is about to stop. */
+    readonly lifecycle: Lifecycle;
     /** Health and metrics on a port of their own, if the configuration gives them one. */
     readonly operations: FastifyInstance | null;
-    /** Reads certificates and clients anew; what is not good changes nothing, and is logged. */
+    /** Reads certificates and clients anew; what is not good changes nothing, and is logged. Opens the decision log anew. */
     readonly reload: () => Promise<void>;
+    /** Has done what the first requests would wait for. */
+    readonly warmUp: () => Promise<void>;
   }
   interface FastifyRequest {
     /** What the body was read as; `null` where there is none. */
@@ -65,14 +78,30 @@ declare module 'fastify' {
  * @throws Error if a file that the configuration names is not good.
  */
 export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogger): Promise<FastifyInstance> {
-  const metrics = new Metrics({ ruleset, version, rules: rules.map(({ id }) => id), factAt });
-  const secured = await secure(securityOf(config), new AccessMetrics(metrics.registry), loggerInstance);
-  const lifecycle = { draining: false };
+  const counted = [...everyRule.map(({ id }) => id), ...policyRuleIds, SITE_RULES];
+  const metrics = new Metrics({ ruleset, version, rules: counted, facts, factAt });
+  const access = new AccessMetrics(metrics.registry);
+  const secured = await secure(securityOf(config), access, loggerInstance);
+  const observer = loadObserver(access, loggerInstance);
+  const policies = await Policies.open(config.policyFile, observer, new PolicyMetrics(metrics.registry));
+  const remembered = new DecisionLogMetrics(metrics.registry);
+  const decisionLog = await openDecisionLog(decisionLogOf(config), remembered, loggerInstance);
+  const lifecycle = new Lifecycle();
   const app = instance(config, secured.tls, loggerInstance);
   app.decorate('lifecycle', lifecycle);
-  app.decorate('reload', secured.reload);
-  app.addHook('onReady', async () => secured.watch());
-  app.addHook('onClose', async () => secured.unwatch());
+  app.decorate('reload', async () => {
+    decisionLog?.reopen();
+    await Promise.all([secured.reload(), policies.reload()]);
+  });
+  app.addHook('onClose', async () => decisionLog?.close());
+  app.addHook('onReady', async () => {
+    secured.watch();
+    policies.watch();
+  });
+  app.addHook('onClose', async () => {
+    secured.unwatch();
+    policies.unwatch();
+  });
   if (app.server instanceof TlsServer) secured.tls?.serve(app.server);
   app.decorateRequest('item', null);
   const schemas = namedSchemas();
@@ -81,10 +110,13 @@ export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogge
   app.setValidatorCompiler(compile);
   // The schema of an answer is a contract that tests hold; JSON.stringify keeps the order of its members.
   app.setSerializerCompiler(() => JSON.stringify);
+  const isDescriptor = compile({ schema: ref('Descriptor') });
+  app.decorate('warmUp', () => warmUp(isDescriptor));
   const reader = new Reader(compile({ schema: envelopeParts }));
   readBodies(app, reader);
   pageHeaders(app);
   observe(app, metrics, config, secured.tls);
+  shedLoad(app, new LoadMetrics(metrics.registry), config.queueDelayMs);
   guard(app, secured.access);
 
   await app.register(swagger, {
@@ -95,14 +127,24 @@ export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogge
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
   const { hostProfiles: profiles } = config;
-  evaluations(app, metrics, profiles);
-  batch(app, reader, { answers: new Answers(compile({ schema: ref('Descriptor') })), profiles, metrics });
+  const judging = {
+    answers: new Answers(isDescriptor, decisionLog !== null),
+    profiles,
+    policies,
+    metrics,
+    decisionLog,
+  };
+  evaluations(app, reader, compile, judging);
+  batch(app, reader, judging);
   imports(app, profiles);
-  placements(app, profiles);
+  placements(app, profiles, policies);
+  policy(app, policies);
   simulations(app, profiles);
+  replays(app, { isLine: compile({ schema: ref('LoggedDecision') }), isDescriptor }, policies);
   catalogue(app);
-  health(app);
-  const separate = config.operationsPort === null ? null : operationsApp(config, metrics, lifecycle, loggerInstance);
+  health(app, policies);
+  const separate =
+    config.operationsPort === null ? null : operationsApp(config, metrics, policies, lifecycle, loggerInstance);
   if (separate) app.addHook('onClose', () => separate.close());
   else exposition(app, metrics);
   app.decorate('operations', separate);
@@ -118,7 +160,8 @@ const inTrace: NonNullable<FastifyServerOptions['childLoggerFactory']> = (logger
 function operationsApp(
   config: Config,
   metrics: Metrics,
-  lifecycle: FastifyInstance['lifecycle'],
+  policies: Policies,
+  lifecycle: Lifecycle,
   loggerInstance?: FastifyBaseLogger,
 ): FastifyInstance {
   const app = instance(config, null, loggerInstance);
@@ -126,7 +169,7 @@ function operationsApp(
   app.setSerializerCompiler(() => JSON.stringify);
   pageHeaders(app);
   observe(app, metrics, config, null);
-  health(app);
+  health(app, policies);
   exposition(app, metrics);
   return app;
 }

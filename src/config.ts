@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
+import type { DecisionLogSettings } from './decision-log/decision-log.ts';
+import { DescriptorPlaces } from './http/descriptor-places.ts';
 import { type HostProfiles, NO_PROFILES, parseHostProfiles } from './http/host-profiles.ts';
 import type { Security } from './http/secured.ts';
 
@@ -30,6 +32,8 @@ const environment = z.object({
   CONNECTION_TIMEOUT_MS: milliseconds.default(30_000),
   /** How long a connection is kept for a next request; longer than the usual load balancer's 60 s. */
   KEEP_ALIVE_TIMEOUT_MS: milliseconds.default(72_000),
+  /** How long requests wait, about, while more come than can be answered; the others are refused. */
+  QUEUE_DELAY_MS: whole(1, 60_000).default(100),
   /** A request that takes longer is logged. */
   SLOW_REQUEST_MS: milliseconds.default(1000),
   /** How long readiness fails before the server stops listening. */
@@ -50,6 +54,8 @@ const environment = z.object({
   /** Where health and metrics have a port of their own, if it is given; metrics are then there only. */
   OPERATIONS_HOST: z.string().min(1).default('127.0.0.1'),
   OPERATIONS_PORT: whole(0, 65_535).nullable().default(null),
+  /** The site's policy, in YAML or JSON. */
+  POLICY_FILE: filePath,
   /** File of host profiles, in YAML or JSON. */
   HOST_PROFILES: z
     .string()
@@ -62,6 +68,33 @@ const environment = z.object({
       }
     })
     .default(NO_PROFILES),
+  /** Where decisions are remembered: `off`, `stdout` (the service's own log then goes to stderr), or the path of a file. */
+  DECISION_LOG: z.string().min(1, 'must be off, stdout or the path of a file').default('off'),
+  /** The share of decisions that are. */
+  DECISION_LOG_SHARE: z
+    .string()
+    .regex(/^(?:0\.\d{0,9}[1-9]|1)$/, 'must be a share such as 0.01, at most 1')
+    .transform(Number)
+    .default(1),
+  /** Bytes that a file may have, and how many files there may be. */
+  DECISION_LOG_MAX_BYTES: whole(1024, 9_999_999_999).default(100 << 20),
+  DECISION_LOG_FILES: whole(1, 1000).default(5),
+  /** JSON Pointers to what of a descriptor is masked. */
+  DECISION_LOG_MASK: z
+    .string()
+    .regex(/^\/[^,]+(?:,\/[^,]+)*$/, 'must be JSON Pointers with commas between')
+    .transform((text, context) => {
+      const pointers = text.split(',');
+      const places = new DescriptorPlaces();
+      for (const pointer of pointers.filter((each) => !places.has(each))) {
+        context.addIssue({ code: 'custom', message: `no descriptor has anything at ${pointer}` });
+      }
+      return pointers;
+    })
+    .nullable()
+    .default(null),
+  /** File with what pseudonyms are made with. */
+  DECISION_LOG_MASK_KEY_FILE: filePath,
 });
 
 export interface Config {
@@ -72,6 +105,7 @@ export interface Config {
   readonly requestTimeoutMs: number;
   readonly connectionTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  readonly queueDelayMs: number;
   readonly slowRequestMs: number;
   readonly drainMs: number;
   readonly shutdownMs: number;
@@ -83,7 +117,14 @@ export interface Config {
   readonly clientConcurrency: number;
   readonly operationsHost: string;
   readonly operationsPort: number | null;
+  readonly policyFile: string | null;
   readonly hostProfiles: HostProfiles;
+  readonly decisionLog: string;
+  readonly decisionLogShare: number;
+  readonly decisionLogMaxBytes: number;
+  readonly decisionLogFiles: number;
+  readonly decisionLogMask: readonly string[] | null;
+  readonly decisionLogMaskKeyFile: string | null;
 }
 
 /**
@@ -107,6 +148,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     requestTimeoutMs: data.REQUEST_TIMEOUT_MS,
     connectionTimeoutMs: data.CONNECTION_TIMEOUT_MS,
     keepAliveTimeoutMs: data.KEEP_ALIVE_TIMEOUT_MS,
+    queueDelayMs: data.QUEUE_DELAY_MS,
     slowRequestMs: data.SLOW_REQUEST_MS,
     drainMs: data.DRAIN_MS,
     shutdownMs: data.SHUTDOWN_MS,
@@ -118,7 +160,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     clientConcurrency: data.CLIENT_CONCURRENCY,
     operationsHost: data.OPERATIONS_HOST,
     operationsPort: data.OPERATIONS_PORT,
+    policyFile: data.POLICY_FILE,
     hostProfiles: data.HOST_PROFILES,
+    decisionLog: data.DECISION_LOG,
+    decisionLogShare: data.DECISION_LOG_SHARE,
+    decisionLogMaxBytes: data.DECISION_LOG_MAX_BYTES,
+    decisionLogFiles: data.DECISION_LOG_FILES,
+    decisionLogMask: data.DECISION_LOG_MASK,
+    decisionLogMaskKeyFile: data.DECISION_LOG_MASK_KEY_FILE,
   };
 }
 
@@ -132,6 +181,23 @@ function contradictionIn(data: z.infer<typeof environment>): string | null {
   }
   // Both of its addresses would be listened on, and certificates be reloaded on one of them.
   return cert !== null && HOST === 'localhost' ? 'HOST: with TLS give 127.0.0.1 or ::1 for localhost' : null;
+}
+
+/**
+ * What of `config` says which decisions are remembered, and where; `null`: none.
+ * @throws Error if there is no key in the file that is to have it.
+ */
+export function decisionLogOf({ decisionLog: to, ...config }: Config): DecisionLogSettings | null {
+  if (to === 'off') return null;
+  const { decisionLogMaxBytes: maxBytes, decisionLogFiles: files, decisionLogMaskKeyFile: keyFile } = config;
+  const maskKey = keyFile === null ? null : readFileSync(keyFile, 'utf8').trim();
+  if (maskKey === '') throw new Error(`DECISION_LOG_MASK_KEY_FILE: ${keyFile} is empty`);
+  return {
+    to: to === 'stdout' ? to : { path: to, maxBytes, files },
+    share: config.decisionLogShare,
+    mask: config.decisionLogMask ?? [],
+    maskKey,
+  };
 }
 
 /** What of `config` says who may ask. */

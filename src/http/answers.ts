@@ -1,22 +1,18 @@
+import { recordOf } from '../decision-log/logged-decision.ts';
+import { type LargestBitmap, largestBitmapOf } from '../decision-log/outcome.ts';
 import { check } from '../descriptor/check.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { addressOf, questionOf } from '../evaluation/canonical.ts';
-import type { Decision } from '../evaluation/decision.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { withRemedies } from '../evaluation/remedies.ts';
 import { type DecisionFigures, figuresOf } from '../metrics/metrics.ts';
-import type { Item } from './item.ts';
+import type { HostQuery } from './host-facts.ts';
+import { type Item, NO_SITE } from './item.ts';
 import { type Blanks, cutAtMarks, markedName, marksIn, type Nameless, withoutNames } from './names.ts';
+import type { Site } from './policies.ts';
 import { invalidRequest } from './problems.ts';
+import { Sheet } from './sheet.ts';
 import type { Validate } from './validation.ts';
-
-/** The largest dirty bitmap that a decision predicts. */
-interface LargestBitmap {
-  readonly bytes: number;
-  readonly backend: string;
-  /** The transition that needs it, or "sync" for a pass over the dirty bitmaps. */
-  readonly during: string;
-}
 
 /** What is answered of one VM, with blanks for the names in it. */
 export interface Answer {
@@ -31,6 +27,8 @@ export interface Answer {
   /** The decision as JSON from behind its address on, and in short. */
   readonly whole: Blanks<Buffer>;
   readonly brief: Blanks<Buffer>;
+  /** What the decision log holds of it; `null` if there is none. */
+  readonly record: Blanks<string> | null;
 }
 
 /** An answer, and what is to be put into it. */
@@ -46,6 +44,19 @@ export interface Called {
   readonly ref: string | undefined;
   readonly name: string | undefined;
 }
+
+/** What is asked of a VM beside its verdict. */
+export interface Wish {
+  readonly remedies: boolean;
+  /** What each value of a missing fact decides. */
+  readonly decides: boolean;
+  /** The rules that do not fire, too. */
+  readonly includeClear: boolean;
+}
+
+/** What an answer depends on beside what was sent. */
+export const contextFor = (wish: Wish, { qemu, kernel, libvirt, source, destination }: HostQuery, site: Site): string =>
+  JSON.stringify([wish, qemu, kernel, libvirt, source, destination, site.policy?.revision]);
 
 /** Which of the names in a text are those that only some may take. */
 interface Places {
@@ -73,15 +84,17 @@ const OVERHEAD = 2048;
  */
 export class Answers {
   readonly #validate: Validate;
+  readonly #isLogged: boolean;
   #young: Generation = new Map();
   #old: Generation = new Map();
   /** Of the young, and the answers among them: one may have several keys. */
   #bytes = 0;
   #weighed = new Set<Answer>();
 
-  /** `validate` judges the shape of a descriptor. */
-  constructor(validate: Validate) {
+  /** `validate` judges the shape of a descriptor; `isLogged` says whether there is a decision log. */
+  constructor(validate: Validate, isLogged = false) {
     this.#validate = validate;
+    this.#isLogged = isLogged;
   }
 
   /** What is answered of the descriptor that `json` is, asked as `context` says, if that is known already. */
@@ -92,30 +105,30 @@ export class Answers {
 
   /**
    * What is answered of `item`, whose hosts are known.
-   * @throws Problem naming every place in the item that is wrong.
+   * @throws Problem naming every place in the descriptor that is wrong.
    */
-  of(item: Item, remedies: boolean): Answered {
+  of(item: Item, wish: Wish): Answered {
     const valid = this.#validate(item.descriptor);
     const faults = valid === true ? check(item.descriptor as Descriptor) : valid.error.places;
-    if (faults.length > 0) throw invalidRequest(faults.map(item.place));
+    if (faults.length > 0) throw invalidRequest(faults);
     const nameless = withoutNames(JSON.stringify(item.descriptor));
-    if (nameless === null) return unkept(item, remedies);
-    const context = contextOf(item, remedies);
+    if (nameless === null) return unkept(item, wish, this.#isLogged);
+    const context = contextOf(item, wish);
     const recalled = this.#recall(context, nameless);
     if (recalled) return recalled;
     const question = questionIn(nameless);
-    if (question === null || !areFit(question, nameless.names)) return unkept(item, remedies);
+    if (question === null || !areFit(question, nameless.names)) return unkept(item, wish, this.#isLogged);
     const { descriptor, ...places } = question;
-    const kept = { ...places, answer: answerOf(descriptor, item, remedies, cutAtMarks) };
+    const kept = { ...places, answer: answerOf(descriptor, item, wish, cutAtMarks, this.#isLogged) };
     this.#keep(context, nameless.text, kept);
     return { ...put(kept, nameless.names), isNew: true };
   }
 
   /** Keeps in mind that `json`, asked as `context` says, is answered as `item` is. */
-  learn(json: string, context: string, item: Item, remedies: boolean): void {
+  learn(json: string, context: string, item: Item, wish: Wish): void {
     const [own, other] = [withoutNames(json), withoutNames(JSON.stringify(item.descriptor))];
-    const kept = other && this.#young.get(contextOf(item, remedies))?.get(other.text);
-    if (own && kept && own.names.join('"') === other.names.join('"')) this.#keep(context, own.text, kept);
+    const kept = other && this.#young.get(contextOf(item, wish))?.get(other.text);
+    if (own && kept && (own.text === other.text || hasNamesAt(kept, own))) this.#keep(context, own.text, kept);
   }
 
   #recall(context: string, { text, names }: Nameless): Answered | null {
@@ -141,12 +154,15 @@ export class Answers {
   }
 }
 
-const weightOf = ({ whole, brief, question }: Answer): number =>
-  [...question.texts, ...whole.texts, ...brief.texts].reduce((sum, { length }) => sum + length, OVERHEAD);
+const weightOf = ({ whole, brief, question, record }: Answer): number =>
+  [...question.texts, ...whole.texts, ...brief.texts, ...(record?.texts ?? [])].reduce(
+    (sum, { length }) => sum + length,
+    OVERHEAD,
+  );
 
 /** Everything that an answer depends on beside the descriptor: what was seen and not read, and what the site says. */
-const contextOf = ({ notes, site }: Item, remedies: boolean): string =>
-  `${remedies ? 'with' : 'without'} remedies ${notes.length + site.size === 0 ? '' : JSON.stringify([notes, [...site]])}`;
+const contextOf = ({ notes, site, defaults = NO_SITE, policy }: Item, wish: Wish): string =>
+  `${policy?.revision ?? ''} ${JSON.stringify(wish)} ${notes.length + site.size === 0 ? '' : JSON.stringify([notes, [...site], [...defaults]])}`;
 
 /** PCI addresses and UUIDs: names of devices of which nothing is made but a part of a message. */
 const HOST = /^(?:[\da-f]{4,8}:[\da-f]{2}:[\da-f]{2}\.[0-7]|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/i;
@@ -162,6 +178,13 @@ function questionIn({ text }: Nameless): (Places & { readonly descriptor: Descri
   if (marks.length < called.length || marksIn(text) !== marks.length) return null;
   const hosts = vm.vfio.flatMap(({ host }) => markedName(host) ?? []);
   return { descriptor, ref: markedName(ref), name: markedName(vm.name), hosts };
+}
+
+/** Whether the names in a text stand where they are looked for: of members that JSON holds twice the last counts. */
+function hasNamesAt({ ref, name, hosts }: Places, nameless: Nameless): boolean {
+  if (nameless.text.startsWith('\uFEFF')) return false;
+  const own = questionIn(nameless);
+  return own !== null && own.ref === ref && own.name === name && own.hosts.join() === hosts.join();
 }
 
 /** Whether `names` are of the kind that can be exchanged. */
@@ -190,20 +213,28 @@ const nameAt = (names: readonly string[], index: number | null): string | undefi
 /** The longest name that a descriptor may hold. */
 const NAME_MAX = 256;
 
-function unkept(item: Item, remedies: boolean): Answered {
+function unkept(item: Item, wish: Wish, isLogged: boolean): Answered {
   const descriptor = item.descriptor as Descriptor;
   const called = { ref: descriptor.ref, name: descriptor.vm.name };
-  return { answer: answerOf(descriptor, item, remedies, asOne), names: [], called, isNew: true };
+  return { answer: answerOf(descriptor, item, wish, asOne, isLogged), names: [], called, isNew: true };
 }
 
 /** `text` without blanks, whatever is in it. */
 const asOne: typeof cutAtMarks = (text, as) => ({ texts: [as(text)], names: [] });
 
-function answerOf(descriptor: Descriptor, { notes, site }: Item, remedies: boolean, cut: typeof cutAtMarks): Answer {
+function answerOf(
+  descriptor: Descriptor,
+  item: Item,
+  { remedies, decides, includeClear }: Wish,
+  cut: typeof cutAtMarks,
+  isLogged: boolean,
+): Answer {
+  const policy = item.policy ?? null;
+  const { notes, site, defaults } = item;
   const begun = performance.now();
-  const judged = evaluate(descriptor, { notChecked: notes, site, decides: remedies });
+  const judged = evaluate(descriptor, { includeClear, notChecked: notes, site, decides, policy });
   const seconds = (performance.now() - begun) / 1000;
-  const decision = remedies ? withRemedies(descriptor, judged) : judged;
+  const decision = remedies ? withRemedies(descriptor, judged, policy) : judged;
   const { ref: _ref, decisionId: _id, ...whole } = decision;
   const { verdict, because, possible, summary } = decision;
   return {
@@ -211,29 +242,42 @@ function answerOf(descriptor: Descriptor, { notes, site }: Item, remedies: boole
     largestBitmap: largestBitmapOf(decision),
     seconds,
     hasReasons: descriptor.vm.runtime?.blockedReasons !== undefined,
-    question: cut(questionOf(descriptor, null), (text) => text),
+    question: cut(questionOf(descriptor, policy), (text) => text),
     whole: cut(JSON.stringify(whole).slice(1), (text) => Buffer.from(text)),
     brief: cut(JSON.stringify({ verdict, because, possible, summary }).slice(1), (text) => Buffer.from(text)),
+    record: isLogged
+      ? cut(recordOf(decision, descriptor, { notChecked: notes, site, defaults }), (text) => text)
+      : null,
   };
 }
 
-/** The address of the decision that an answer is with its names. */
-export function decisionIdOf({ answer: { question }, names }: Answered): string {
-  const { texts, names: blanks } = question;
-  let text = texts[0] as string;
-  for (let index = 0; index < blanks.length; index++) text += `${names[blanks[index] as number]}${texts[index + 1]}`;
-  return addressOf(text);
+/** The decision that `answered` is, as JSON. */
+export function decisionJson({ answer: { whole }, names, called: { ref } }: Answered, decisionId: string): string {
+  const sheet = new Sheet(whole.texts.reduce((sum, { length }) => sum + length, ROOM));
+  sheet.write(`${ref === undefined ? '{' : `{"ref":${JSON.stringify(ref)},`}"decisionId":"${decisionId}",`);
+  fill(sheet, whole, names);
+  // Text: Node puts it behind the headers and sends both at once.
+  return sheet.toString();
 }
 
-function largestBitmapOf({ containers }: Decision): LargestBitmap | null {
-  const bitmaps = containers.flatMap(({ backend, transitions, sync }) => [
-    ...transitions.map(({ from, to, largestBitmapBytes }) => ({
-      bytes: largestBitmapBytes,
-      backend,
-      during: `${from}-to-${to}`,
-    })),
-    ...(sync ? [{ bytes: sync.largestBitmapBytes, backend, during: 'sync' }] : []),
-  ]);
-  const [first, ...others] = bitmaps.filter(({ bytes }) => bytes > 0);
-  return others.reduce<LargestBitmap | undefined>((a, b) => (a && a.bytes >= b.bytes ? a : b), first) ?? null;
+/** Bytes of room for names. */
+const ROOM = 4096;
+
+/** Writes bytes with `names` in their blanks. */
+export function fill(sheet: Sheet, { texts, names: blanks }: Blanks<Buffer>, names: readonly string[]): void {
+  sheet.copy(texts[0] as Buffer);
+  for (let index = 0; index < blanks.length; index++) {
+    sheet.write(names[blanks[index] as number] as string);
+    sheet.copy(texts[index + 1] as Buffer);
+  }
+}
+
+/** The address of the decision that an answer is with its names. */
+export const decisionIdOf = ({ answer: { question }, names }: Answered): string => addressOf(filled(question, names));
+
+/** The text with `names` in its blanks. */
+export function filled({ texts, names: blanks }: Blanks<string>, names: readonly string[]): string {
+  let text = texts[0] as string;
+  for (let index = 0; index < blanks.length; index++) text += `${names[blanks[index] as number]}${texts[index + 1]}`;
+  return text;
 }

@@ -1,13 +1,26 @@
+import type { Asked, DecisionLog } from '../decision-log/decision-log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { type Answer, type Answered, type Answers, type Called, decisionIdOf } from './answers.ts';
+import {
+  type Answer,
+  type Answered,
+  type Answers,
+  type Called,
+  contextFor,
+  decisionIdOf,
+  fill,
+  filled,
+  type Wish,
+} from './answers.ts';
 import type { BatchTotals } from './batch-schema.ts';
 import { type HostQuery, withHosts } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
-import type { Item } from './item.ts';
-import type { Blanks } from './names.ts';
+import { inItem, type Item } from './item.ts';
 import { isObject } from './overlay.ts';
 import { internalError, Problem } from './problems.ts';
 import { Sheet } from './sheet.ts';
+import type { Site } from './policies.ts';
+import { underSite } from './site-defaults.ts';
+import { type Answering, CHUNK } from './streaming.ts';
 
 /** An item of a batch, and where it stands. */
 export interface Sent {
@@ -53,29 +66,24 @@ export const arrayFrame: Frame = {
 export interface Judges {
   readonly answers: Answers;
   readonly profiles: HostProfiles;
+  /** What the site says: the same of every item. */
+  readonly site: Site;
+  readonly decisionLog: DecisionLog | null;
   readonly metrics: Pick<Metrics, 'observeEvaluation' | 'observeFigures' | 'observeAgreement' | 'observeBatch'>;
   /** Told of errors that are the service's own. */
   readonly failed: (error: unknown) => void;
 }
 
-/** The request, as problems name it. */
-interface Asked {
-  readonly requestId: string;
-  readonly traceId: string;
-}
-
-/** Bytes of answers that are best sent at once. */
-export const CHUNK = 1 << 18;
-
 /** Milliseconds between reports to the metrics: counting many alike at once costs less than one by one. */
 const REPORT_MS = 1000;
 
 /** Answers the items of one batch, and counts them. */
-export class BatchAnswers {
+export class BatchAnswers implements Answering<Sent> {
   readonly #judges: Judges;
   readonly #query: BatchQuery;
   readonly #frame: Frame;
   readonly #asked: Asked;
+  readonly #wish: Wish;
   /** What the answer to an item depends on beside the item. */
   readonly #context: string;
   readonly #sheet = new Sheet(CHUNK * 2);
@@ -92,8 +100,8 @@ export class BatchAnswers {
     this.#query = query;
     this.#frame = frame;
     this.#asked = asked;
-    const { only: _only, summary: _summary, ...asking } = query;
-    this.#context = JSON.stringify(asking);
+    this.#wish = { remedies: query.remedies, decides: query.remedies, includeClear: false };
+    this.#context = contextFor(this.#wish, query, judges.site);
     this.#sheet.write(frame.open);
   }
 
@@ -120,11 +128,11 @@ export class BatchAnswers {
     }
     for (const sent of items) {
       try {
-        const item = withHosts(sent, this.#query, this.#judges.profiles);
-        this.#answer(place, answers.of(item, this.#query.remedies));
-        if (json !== null && item.isVerbatim) answers.learn(json, this.#context, item, this.#query.remedies);
+        const item = underSite(withHosts(sent, this.#query, this.#judges.profiles), this.#judges.site);
+        this.#answer(place, answers.of(item, this.#wish));
+        if (json !== null && item.isVerbatim) answers.learn(json, this.#context, item, this.#wish);
       } catch (error) {
-        this.#refuse({ ...place, ...namesOf(sent) }, error);
+        this.#refuse({ ...place, ...namesOf(sent) }, inItem(error, sent));
       }
     }
   }
@@ -163,8 +171,12 @@ export class BatchAnswers {
     const isListed = only === null || only.has(answer.figures.verdict);
     const counted = this.#unreported.get(answer);
     if (counted) counted.times++;
-    if (counted && !isListed) return;
+    const { decisionLog } = this.#judges;
+    if (counted && !isListed && decisionLog === null) return;
     const decisionId = decisionIdOf(answered);
+    if (answer.record && decisionLog?.wants(decisionId)) {
+      decisionLog.write(this.#asked, decisionId, filled(answer.record, names));
+    }
     if (isNew) this.#judges.metrics.observeEvaluation(decisionId, answer.seconds);
     if (!counted) this.#unreported.set(answer, { times: 1, decisionId });
     const { largestBitmap } = answer;
@@ -173,7 +185,7 @@ export class BatchAnswers {
     }
     if (!isListed) return;
     this.#begin(`${beginning(place, own)}"decisionId":"${decisionId}",`);
-    this.#fill(summary ? answer.brief : answer.whole, names);
+    fill(this.#sheet, summary ? answer.brief : answer.whole, names);
     this.#sheet.write(this.#frame.after);
   }
 
@@ -181,26 +193,13 @@ export class BatchAnswers {
     this.#totals.errors++;
     if (!(error instanceof Problem)) this.#judges.failed(error);
     const problem = error instanceof Problem ? error : internalError();
-    const { errors, ...body } = problem.body(this.#asked.requestId, this.#asked.traceId);
-    // A line has but one line; what is in a document has its own.
-    const inLine = errors.map(({ line, ...where }) =>
-      where.pointer !== undefined && line !== undefined ? { line, ...where } : where,
-    );
-    this.#begin(JSON.stringify({ ...place, ...body, errors: inLine }));
+    this.#begin(JSON.stringify({ ...place, ...problem.inLine(this.#asked.requestId, this.#asked.traceId) }));
     this.#sheet.write(this.#frame.after);
   }
 
   #begin(text: string): void {
     this.#sheet.write(this.#isFirst ? text : this.#frame.before + text);
     this.#isFirst = false;
-  }
-
-  #fill({ texts, names: blanks }: Blanks<Buffer>, names: readonly string[]): void {
-    this.#sheet.copy(texts[0] as Buffer);
-    for (let index = 0; index < blanks.length; index++) {
-      this.#sheet.write(names[blanks[index] as number] as string);
-      this.#sheet.copy(texts[index + 1] as Buffer);
-    }
   }
 
   /** Tells the metrics, and the totals, of the decisions since they were last told. */

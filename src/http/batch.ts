@@ -1,10 +1,9 @@
-import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Metrics } from '../metrics/metrics.ts';
 import {
   arrayFrame,
   BatchAnswers,
   type BatchQuery,
-  CHUNK,
   type Frame,
   type Judges,
   lineFrame,
@@ -12,21 +11,22 @@ import {
 } from './batch-answers.ts';
 import { ITEMS_MAX } from './batch-schema.ts';
 import { type Reader, readJson } from './body.ts';
-import { exemptFromTimeout } from './errors.ts';
 import { hostParameters, type HostQuery } from './host-facts.ts';
-import { Lines } from './lines.ts';
+import { type Line, linesIn } from './lines.ts';
 import { isObject } from './overlay.ts';
+import { type Policies, policyParameter, type PolicyQuery } from './policies.ts';
 import { invalidRequest, Problem, problemAnswer } from './problems.ts';
+import { askedIn } from './remembering.ts';
 import { ref } from './schemas.ts';
-import { traceIdOf } from './tracing.ts';
-import { Turns } from './turns.ts';
+import { arriving, asItArrives, NDJSON, streamed } from './streaming.ts';
 import { verdictList } from './verdict-list.ts';
 
-type Query = HostQuery & {
-  readonly only?: string;
-  readonly summary?: 'true' | 'false';
-  readonly remedies?: 'true' | 'false';
-};
+type Query = HostQuery &
+  PolicyQuery & {
+    readonly only?: string;
+    readonly summary?: 'true' | 'false';
+    readonly remedies?: 'true' | 'false';
+  };
 
 const flag = (description: string): object => ({ type: 'string', enum: ['true', 'false'], description });
 
@@ -34,6 +34,7 @@ const querystring = {
   type: 'object',
   properties: {
     ...hostParameters,
+    ...policyParameter,
     only: verdictList(
       'Verdicts that are listed, beside errors; the totals count all. Default: all.',
       'blocked,risky,unknown',
@@ -47,17 +48,15 @@ const querystring = {
   additionalProperties: false,
 };
 
-const NDJSON = 'application/x-ndjson';
-
-/** How long a client that still sends is let read the end of an answer. */
-const LINGER_MS = 1000;
+/** Where answers come from, and who is told of them and of items that the service fails to judge. */
+type Judging = Omit<Judges, 'failed' | 'site'> & {
+  readonly metrics: Pick<Metrics, 'observeFailedItem'>;
+  readonly policies: Policies;
+};
 
 /** `POST /v1/evaluations/batch`: many VMs, a decision each, while they arrive. */
-export function batch(app: FastifyInstance, reader: Reader, judges: Omit<Judges, 'failed'>): void {
-  void app.register((scope, _options, done) => {
-    // The body is read line by line as it arrives.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (_request, _body, next) => next(null));
+export function batch(app: FastifyInstance, reader: Reader, judges: Judging): void {
+  asItArrives(app, (scope) => {
     scope.post<{ Querystring: Query }>(
       '/v1/evaluations/batch',
       {
@@ -87,102 +86,48 @@ export function batch(app: FastifyInstance, reader: Reader, judges: Omit<Judges,
         },
       },
       async (request, reply) => {
-        const failed = (err: unknown): void =>
+        const failed = (err: unknown): void => {
+          judges.metrics.observeFailedItem();
           request.log.error({ err, url: request.url }, 'an item of a batch failed');
-        exemptFromTimeout(request, reply);
-        const { frame, items } = await open(request, reader);
-        const answers = new BatchAnswers({ ...judges, failed }, queryOf(request.query), frame, {
-          requestId: request.id,
-          traceId: traceIdOf(request.headers['traceparent'], request.id),
-        });
-        const isGone = (): boolean => reply.raw.destroyed;
-        reply.raw.once('finish', () => letSendOn(request));
+        };
+        const { frame, items, isCut } = await open(request, reply, reader);
+        // However long it takes, a batch is answered by what was in force as it began.
+        const all = { ...judges, failed, site: judges.policies.for(request.query) };
+        const answers = new BatchAnswers(all, queryOf(request.query), frame, askedIn(request));
         return reply
           .type(frame === lineFrame ? NDJSON : 'application/json; charset=utf-8')
-          .send(Readable.from(answered(items, answers, isGone, app.lifecycle), { objectMode: false }));
+          .send(streamed(request, reply, items, answers, isCut));
       },
     );
-    done();
   });
 }
 
-const queryOf = ({ only, summary, remedies, ...hosts }: Query): BatchQuery => ({
+const queryOf = ({ only, summary, remedies, policy: _policy, ...hosts }: Query): BatchQuery => ({
   ...hosts,
   only: only === undefined ? null : new Set(only.split(',')),
   summary: summary === 'true',
   remedies: remedies === 'true',
 });
 
-/** A service that stops ends the answer before the request has ended, whose rest would be lost with the connection. */
-function letSendOn({ raw }: FastifyRequest): void {
-  if (raw.complete) return;
-  raw.resume();
-  setTimeout(() => raw.destroy(), LINGER_MS).unref();
-}
-
-/** The answers to `items`, whose reader sets the pace; no more are made once it is gone, or the service stops. */
-async function* answered(
-  items: AsyncIterable<Iterable<Sent>>,
-  answers: BatchAnswers,
-  isGone: () => boolean,
-  lifecycle: { readonly draining: boolean },
-): AsyncGenerator<Buffer> {
-  const turns = new Turns();
-  try {
-    for await (const some of items) {
-      for (const sent of some) {
-        answers.add(sent);
-        if (answers.size >= CHUNK) yield answers.take();
-        if (!turns.isOver) continue;
-        if (answers.size > 0) yield answers.take();
-        await turns.next();
-        if (isGone()) return;
-        if (lifecycle.draining) return yield answers.end(false);
-      }
-      if (answers.size > 0) yield answers.take();
-    }
-    yield answers.end(true);
-  } finally {
-    // What was decided counts, whoever is still there to read it.
-    answers.report();
-  }
-}
-
 interface Opened {
   readonly frame: Frame;
   readonly items: AsyncIterable<Iterable<Sent>>;
+  readonly isCut: () => boolean;
 }
 
 /** The items in the body of `request`: lines, or an array if it begins as one. */
-async function open(request: FastifyRequest, reader: Reader): Promise<Opened> {
-  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
-  if (encoding !== 'identity') {
-    throw new Problem('unsupported-media-type', `a body encoded as ${encoding} is not read: send it as it is`);
-  }
-  // Whoever stops to read before the end may still want to answer.
-  const chunks = request.raw.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
-  const first = await chunks.next();
-  const begins = first.done ? '' : first.value.toString('utf8', 0, 64);
+async function open(request: FastifyRequest, reply: FastifyReply, reader: Reader): Promise<Opened> {
+  const { begins, whole, untilDraining, isCut } = await arriving(request, reply);
   const limit = request.server.initialConfig.bodyLimit ?? 0;
-  const all = withFirst(first, chunks);
-  if (!isArray(begins, type)) return { frame: lineFrame, items: lineItems(all, reader, limit) };
-  return { frame: arrayFrame, items: arrayItems(await readArray(all, limit), reader) };
+  if (isArray(begins, request.headers['content-type'] ?? '')) {
+    return { frame: arrayFrame, items: arrayItems(await readArray(whole(), limit), reader), isCut };
+  }
+  return { frame: lineFrame, items: lineItems(linesIn(untilDraining(), limit), reader, limit), isCut };
 }
 
 /** What begins with a bracket may also be the arguments of a QEMU command. */
 const isArray = (begins: string, type: string): boolean =>
   /^\uFEFF?\s*\[\s*[{\]]/.test(begins) || (/^\uFEFF?\s*\[/.test(begins) && /^application\/json\b/.test(type));
-
-async function* withFirst(
-  first: IteratorResult<Buffer, undefined>,
-  rest: AsyncIterator<Buffer, undefined>,
-): AsyncGenerator<Buffer> {
-  let next = first;
-  while (!next.done) {
-    yield next.value;
-    next = await rest.next();
-  }
-}
 
 /** @throws Problem unless it is an array, and not too large a one. */
 async function readArray(chunks: AsyncIterable<Buffer>, limit: number): Promise<readonly unknown[]> {
@@ -208,20 +153,17 @@ async function readArray(chunks: AsyncIterable<Buffer>, limit: number): Promise<
 }
 
 async function* lineItems(
-  chunks: AsyncIterable<Buffer>,
+  sent: AsyncIterable<Iterable<Line>>,
   reader: Reader,
   limit: number,
 ): AsyncGenerator<Iterable<Sent>> {
-  const lines = new Lines(limit);
-  const items = function* (read: Iterable<{ number: number; text: string | null }>): Generator<Sent> {
-    for (const { number, text } of read)
-      if (text === null || text.trim() !== '') yield lineItem(number, text, reader, limit);
+  const items = function* (lines: Iterable<Line>): Generator<Sent> {
+    for (const line of lines) yield lineItem(line, reader, limit);
   };
-  for await (const chunk of chunks) yield items(lines.in(chunk));
-  yield items(lines.rest());
+  for await (const lines of sent) yield items(lines);
 }
 
-const lineItem = (line: number, text: string | null, reader: Reader, limit: number): Sent => ({
+const lineItem = ({ number: line, text }: Line, reader: Reader, limit: number): Sent => ({
   place: { line },
   json: text,
   read: () => {

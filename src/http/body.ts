@@ -92,9 +92,14 @@ function formatOf(text: string, contentType: string): Format | undefined {
   if (/^(?:application|text)\/xml$|\+xml$/.test(type)) return 'libvirt-xml';
   if (/^(?:application|text)\/(?:x-)?yaml$|\+yaml$/.test(type)) return 'kubevirt';
   if (type === 'text/x-qemu-argv') return 'qemu-argv';
-  // A document as a JSON string.
-  return text.trimStart().startsWith('"') ? 'descriptor' : sniffFormat(text);
+  const format = sniffFormat(text);
+  // What else begins with a quote is a document as a JSON string.
+  return text.trimStart().startsWith('"') && format !== 'qemu-argv' ? 'descriptor' : format;
 }
+
+/** Whether a body that is sent as `contentType` is read as a descriptor if it begins like one. */
+export const mayBeDescriptor = (contentType: string): boolean =>
+  contentType === '' || contentType === 'application/json' || formatOf('{}', contentType) === 'descriptor';
 
 /** @throws Problem naming line and column of what is wrong. */
 export function readJson(text: string): unknown {

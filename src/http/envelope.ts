@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { type Pointer, valueAt, withValues } from '../descriptor/pointer.ts';
+import { member, type Pointer, valueAt, withValues } from '../descriptor/pointer.ts';
 import { descriptor, vm } from '../descriptor/schema.ts';
 import { canonicalForm } from '../evaluation/canonical.ts';
 import type { Imported } from '../importers/imported.ts';
@@ -8,8 +8,8 @@ import { type Format, formats, sniffFormat } from '../importers/index.ts';
 import { ANSWERS_MAX, type QmpAnswer, qmpAnswer, type QmpFact, readQmp } from '../importers/qmp.ts';
 import { parseVersion } from '../platform/version.ts';
 import { type Count, importing, type Item, NO_SITE, withOrigin } from './item.ts';
-import { isObject, nearest, overlay, type Overlaid } from './overlay.ts';
-import { invalidRequest, type Place } from './problems.ts';
+import { nearest, overlay, type Overlaid } from './overlay.ts';
+import { invalidRequest, type Place, Problem } from './problems.ts';
 
 /** A document in any format, and what it lacks. */
 
@@ -80,13 +80,48 @@ export const envelopeParts = {
 export function openEnvelope(sent: Members, count: Count): Item[] {
   const { import: request, qmp = [], ...over } = sent as Members & Partial<Pick<Envelope, 'import' | 'qmp'>>;
   if (request === undefined) return [layered(NO_DOCUMENT, 'descriptor', over, qmp)];
-  const text = typeof request.document === 'string' ? request.document : JSON.stringify(request.document);
+  const isText = typeof request.document === 'string';
+  // A value a line: what an importer tells by its line is found again.
+  const text = isText ? (request.document as string) : JSON.stringify(request.document, null, 1);
   const format = request.format ?? sniffFormat(text);
   if (format === undefined) {
     const detail = `looks like none of ${formats.join(', ')}; say in /import/format which it is`;
     throw invalidRequest([{ pointer: DOCUMENT, detail }]);
   }
-  return importing(text, format, count, DOCUMENT).map((document) => layered(document, format, over, qmp));
+  const documents = isText
+    ? importing(text, format, count, DOCUMENT)
+    : importingValue(request.document, () => importing(text, format, count));
+  return documents.map((document) => layered(document, format, over, qmp));
+}
+
+/** What `read` makes of a document that was sent as a value: lines of its text become pointers into the envelope. */
+function importingValue(document: unknown, read: () => readonly Imported[]): readonly Imported[] {
+  const pointers = linesOf(document, DOCUMENT);
+  const pointerAt = (line: number): Pointer => pointers[line - 1] ?? DOCUMENT;
+  try {
+    return read().map(({ origins = {}, ...imported }) => {
+      const located = Object.entries(origins).map(([pointer, origin]) => [
+        pointer,
+        origin.replace(/^line (\d+)/, (_, line: string) => pointerAt(Number(line))),
+      ]);
+      return { ...imported, origins: Object.fromEntries(located) };
+    });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const places = error.places.map(({ line, detail }) => ({
+      pointer: line === undefined ? DOCUMENT : pointerAt(line),
+      detail,
+    }));
+    const [{ pointer, detail } = { pointer: DOCUMENT, detail: error.message }] = places;
+    throw new Problem(error.type, `${pointer}: ${detail}`, places);
+  }
+}
+
+/** Pointers to what stands in each line of `value` as JSON with a value a line; it stands at `pointer` itself. */
+function linesOf(value: unknown, pointer: Pointer): Pointer[] {
+  const members = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  if (members.length === 0) return [pointer];
+  return [pointer, ...members.flatMap(([key, each]) => linesOf(each, member(pointer, key))), pointer];
 }
 
 export type Envelope = z.infer<typeof envelope>;
@@ -101,11 +136,12 @@ const DOCUMENT = '/import/document';
 /** `over`, and what QEMU told, laid over `document`. */
 function layered(document: Document, format: Format, over: Members, answers: readonly QmpAnswer[]): Item {
   const laid = overlay(document.descriptor, over);
-  const vmBelow = valueAt(laid.value, '/vm');
-  const { facts, notes, faults } = readQmp(answers, isObject(vmBelow) ? vmBelow : {}, '/qmp');
+  const { facts, notes, faults } = readQmp(answers, valueAt(laid.value, '/vm'), '/qmp');
   // Of two answers to the same question the later counts.
   const told = new Map(facts.map((fact) => [fact.pointer, fact]));
-  const live = [...told.values()].filter((fact) => givenAt(laid, fact.pointer) === null);
+  const live = [...told.values()].filter(
+    ({ pointer }) => givenAt(laid, pointer) === null && isOpen(laid.value, pointer),
+  );
   const denied = [...told.values()].flatMap((fact) => denial(fact, laid));
   if (laid.faults.length + faults.length + denied.length > 0)
     throw invalidRequest([...laid.faults, ...faults, ...denied]);
@@ -133,6 +169,13 @@ function layered(document: Document, format: Format, over: Members, answers: rea
 function givenAt({ value, from }: Overlaid, pointer: Pointer): Pointer | null {
   const own = nearest(from, pointer);
   return own && valueAt(value, pointer) !== undefined ? `${own.found}${own.rest}` : null;
+}
+
+/** Whether something may be put to `pointer`: what it lies in is no scalar, which is for the schema to refuse. */
+function isOpen(value: unknown, pointer: Pointer): boolean {
+  const parent = pointer.slice(0, pointer.lastIndexOf('/'));
+  const above = valueAt(value, parent);
+  return above === undefined ? parent === '' || isOpen(value, parent) : typeof above === 'object' && above !== null;
 }
 
 function denial({ pointer, to, at }: QmpFact, laid: Overlaid): Place[] {

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { internalError, invalidRequest, Problem, type ProblemType } from './problems.ts';
+import { inItem } from './item.ts';
+import { internalError, Problem, type ProblemType } from './problems.ts';
 import { traceIdOf } from './tracing.ts';
 
 /** Answers `error` as a problem. Of what is the service's own fault the log knows more than the answer. */
 export function answerError(error: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = inItem(problemOf(error, request), request);
-  if (problem.status >= 500) {
+  const problem = problemIn(problemOf(error, request), request);
+  if (problem.type === 'internal-error') {
     request.log.error({ err: error, client: request.clientName ?? undefined, url: request.url }, 'request failed');
   }
   void reply
@@ -28,9 +29,7 @@ function problemOf(error: FastifyError | Problem, { server }: FastifyRequest): P
   return new Problem(statusCode === 415 ? 'unsupported-media-type' : 'bad-request', message);
 }
 
-/** What is wrong with a descriptor, in the places of what it was read from. */
-const inItem = (problem: Problem, { item }: FastifyRequest): Problem =>
-  item && problem.type === 'invalid-request' ? invalidRequest(problem.places.map(item.place)) : problem;
+const problemIn = (problem: Problem, { item }: FastifyRequest): Problem => (item ? inItem(problem, item) : problem);
 
 /** Refuses a request that no route takes, before its body is read. */
 export function refuseUnrouted({ server, url: target }: FastifyRequest, reply: FastifyReply): void {

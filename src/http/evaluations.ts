@@ -1,29 +1,35 @@
-import type { FastifyInstance } from 'fastify';
-import { check } from '../descriptor/check.ts';
-import type { Descriptor } from '../descriptor/schema.ts';
-import { evaluate } from '../evaluation/evaluate.ts';
-import { withRemedies } from '../evaluation/remedies.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { DecisionLog } from '../decision-log/decision-log.ts';
+import type { Decision } from '../evaluation/decision.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { decisionText } from '../report/decision-text.ts';
-import { color, format, inkOf, jsonOrText, sendAs } from './format.ts';
-import { addHosts, hostParameters, type HostQuery } from './host-facts.ts';
+import { type Answered, type Answers, contextFor, decisionIdOf, decisionJson, filled, type Wish } from './answers.ts';
+import { mayBeDescriptor, type Reader } from './body.ts';
+import { color, format, inkOf, jsonOrText, wantsText } from './format.ts';
+import { hostParameters, type HostQuery, withHosts } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
-import { invalidRequest, problemAnswer } from './problems.ts';
-import { ref } from './schemas.ts';
+import { type Policies, policyParameter, type PolicyQuery, type Site } from './policies.ts';
+import { emptyBody, problemAnswer } from './problems.ts';
+import { askedIn } from './remembering.ts';
+import { type JsonSchema, ref } from './schemas.ts';
+import { underSite } from './site-defaults.ts';
+import type { Compile } from './validation.ts';
 import { verdictList } from './verdict-list.ts';
 
-type Query = HostQuery & {
-  readonly include?: 'clear';
-  readonly remedies?: 'true' | 'false';
-  readonly 'fail-on'?: string;
-  readonly format?: 'json' | 'text';
-  readonly color?: 'always' | 'never';
-};
+type Query = HostQuery &
+  PolicyQuery & {
+    readonly include?: 'clear';
+    readonly remedies?: 'true' | 'false';
+    readonly 'fail-on'?: string;
+    readonly format?: 'json' | 'text';
+    readonly color?: 'always' | 'never';
+  };
 
 const querystring = {
   type: 'object',
   properties: {
     ...hostParameters,
+    ...policyParameter,
     include: { type: 'string', enum: ['clear'], description: 'List the rules that do not fire, too.' },
     remedies: { type: 'string', enum: ['true', 'false'], description: 'Whether to look for remedies. Default: true.' },
     'fail-on': verdictList('Verdicts that are answered with 409, for scripts: the body is the same.', 'blocked,unsafe'),
@@ -33,41 +39,83 @@ const querystring = {
   additionalProperties: false,
 };
 
+/** Where decisions come from, and who is told of them. */
+export interface Judging {
+  readonly answers: Answers;
+  readonly profiles: HostProfiles;
+  readonly policies: Policies;
+  readonly decisionLog: DecisionLog | null;
+  readonly metrics: Metrics;
+}
+
+type Asking = FastifyRequest<{ Querystring: Query; Body: string | undefined }>;
+
 /** `POST /v1/evaluations`: one VM, one decision. */
-export function evaluations(app: FastifyInstance, metrics: Metrics, profiles: HostProfiles): void {
-  app.post<{ Body: Descriptor; Querystring: Query }>(
-    '/v1/evaluations',
-    {
-      preValidation: async (request) => addHosts(request, request.query, profiles),
-      schema: {
-        operationId: 'evaluate',
-        summary: 'Can this VM be migrated, what refuses it, and what would DMA unmaps cost?',
-        description: 'A verdict is data: `blocked` is answered with 200, unless `fail-on` asks for 409.',
-        tags: ['evaluation'],
-        querystring,
-        body: ref('Descriptor'),
-        response: {
-          200: jsonOrText('The decision.', ref('Decision')),
-          409: jsonOrText('The decision, of a verdict that `fail-on` names.', ref('Decision')),
-          '4xx': problemAnswer,
+export function evaluations(app: FastifyInstance, reader: Reader, compile: Compile, judging: Judging): void {
+  void app.register((scope, _options, done) => {
+    // What was asked before need not be read again.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, next) => next(null, body));
+    scope.post<{ Querystring: Query; Body: string | undefined }>(
+      '/v1/evaluations',
+      {
+        // A body is judged once it was read as a descriptor.
+        validatorCompiler: ({ schema, httpPart }) =>
+          httpPart === 'body' ? () => true : compile({ schema: schema as JsonSchema, httpPart }),
+        schema: {
+          operationId: 'evaluate',
+          summary: 'Can this VM be migrated, what refuses it, and what would DMA unmaps cost?',
+          description: 'A verdict is data: `blocked` is answered with 200, unless `fail-on` asks for 409.',
+          tags: ['evaluation'],
+          querystring,
+          body: ref('Descriptor'),
+          response: {
+            200: jsonOrText('The decision.', ref('Decision')),
+            409: jsonOrText('The decision, of a verdict that `fail-on` names.', ref('Decision')),
+            '4xx': problemAnswer,
+          },
         },
       },
-    },
-    (request, reply) => {
-      const faults = check(request.body);
-      if (faults.length > 0) throw invalidRequest(faults);
-      const begun = performance.now();
-      const decision = evaluate(request.body, {
-        includeClear: request.query.include === 'clear',
-        notChecked: request.item?.notes ?? [],
-        ...(request.item && { site: request.item.site }),
-      });
-      metrics.observeDecision(decision, (performance.now() - begun) / 1000);
-      if (request.body.vm.runtime?.blockedReasons) metrics.observeAgreement(decision);
-      void reply.headers({ 'preflight-verdict': decision.verdict, 'preflight-decision-id': decision.decisionId });
-      if (request.query['fail-on']?.split(',').includes(decision.verdict)) void reply.code(409);
-      const whole = request.query.remedies === 'false' ? decision : withRemedies(request.body, decision);
-      return sendAs(request, reply, whole, (each) => decisionText(each, inkOf(request.query.color)));
-    },
-  );
+      (request, reply) => {
+        const { metrics, decisionLog, policies } = judging;
+        const { query } = request;
+        const answered = answer(request, reader, judging, policies.for(query));
+        const decisionId = decisionIdOf(answered);
+        const { figures, hasReasons, record, seconds } = answered.answer;
+        if (answered.isNew) metrics.observeEvaluation(decisionId, seconds);
+        metrics.observeFigures(figures, decisionId);
+        if (hasReasons) metrics.observeAgreement(figures);
+        if (record && decisionLog?.wants(decisionId)) {
+          decisionLog.write(askedIn(request), decisionId, filled(record, answered.names));
+        }
+        void reply.headers({
+          'preflight-verdict': figures.verdict,
+          'preflight-decision-id': decisionId,
+          vary: 'accept',
+        });
+        if (query['fail-on']?.split(',').includes(figures.verdict)) void reply.code(409);
+        const json = decisionJson(answered, decisionId);
+        if (!wantsText(request)) return reply.type('application/json; charset=utf-8').send(json);
+        const text = decisionText(JSON.parse(json) as Decision, inkOf(query.color));
+        return reply.type('text/plain; charset=utf-8').send(text);
+      },
+    );
+    done();
+  });
+}
+
+function answer(request: Asking, reader: Reader, { answers, profiles }: Judging, site: Site): Answered {
+  const { query, body, headers } = request;
+  const type = headers['content-type'] ?? '';
+  const wish: Wish = { remedies: query.remedies !== 'false', decides: true, includeClear: query.include === 'clear' };
+  const context = contextFor(wish, query, site);
+  const known = body !== undefined && mayBeDescriptor(type) ? answers.known(body, context) : null;
+  if (known) return known;
+  const [sent] = reader.items(body ?? '', type, 'one');
+  if (!sent) throw emptyBody();
+  request.item = sent;
+  const item = underSite(withHosts(sent, query, profiles), site);
+  const answered = answers.of(item, wish);
+  if (body !== undefined && item.isVerbatim) answers.learn(body, context, item, wish);
+  return answered;
 }

@@ -1,6 +1,8 @@
+import { type LoggedDecision, recordOf } from '../decision-log/logged-decision.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { Envelope } from './envelope.ts';
 import type { SimulationRequest } from '../descriptor/simulation.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
 import type { PlacementRequest } from '../evaluation/placements-schema.ts';
 
 /** A request that the document and the README show; the answer beside it is produced by running it. */
@@ -187,3 +189,26 @@ export const batchExamples: Examples<readonly (Descriptor | Envelope)[]> = {
     ],
   },
 };
+
+/** Lines of a decision log, for `/v1/replays`. */
+export function replayExamples(): Examples<readonly LoggedDecision[]> {
+  const logged = (name: string, then: Partial<LoggedDecision>): LoggedDecision => {
+    const descriptor = { ...examples[name]?.request, ref: name } as Descriptor;
+    const decision = evaluate(descriptor);
+    const record = recordOf(decision, descriptor, { notChecked: [], site: new Set() });
+    const asked = {
+      decisionId: decision.decisionId,
+      requestId: '5c4b520c-6168-406f-8217-1409e8573e94',
+      traceId: '5c4b520c6168406f82171409e8573e94',
+      time: '2026-01-31T09:00:00.000Z',
+    };
+    return { ...asked, ...(JSON.parse(`{${record}`) as LoggedDecision), ...then };
+  };
+  const before = { decisionId: '0'.repeat(64), ruleset: '1-000000000000', verdict: 'allowed' } as const;
+  return {
+    decisions: {
+      summary: 'A decision that an older ruleset made otherwise, and one that is as it was',
+      request: [logged('ram-limit', { ...before, because: [], rules: [] }), logged('vfio-behind-viommu', {})],
+    },
+  };
+}

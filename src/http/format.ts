@@ -24,15 +24,20 @@ export const jsonOrText = (description: string, schema: object): object => ({
 /** JSON first, for those who take anything; text once more as those write it who name its charset. */
 const TYPES = ['application/json', 'text/plain', 'text/plain; charset=utf-8'];
 
+type Asking = FastifyRequest<{ Querystring: { readonly format?: 'json' | 'text' } }>;
+
+/** Whether the caller wants text. */
+export function wantsText({ raw, query }: Asking): boolean {
+  if (query.format !== undefined) return query.format === 'text';
+  const { accept = '*/*' } = raw.headers;
+  return accept !== '*/*' && accept !== 'application/json' && acceptsText(raw);
+}
+
+const acceptsText = (raw: Asking['raw']): boolean =>
+  new Negotiator(raw).mediaType(TYPES)?.startsWith('text/plain') === true;
+
 /** Sends `json`, or the text that `textOf` makes of it where the caller wants text. */
-export function sendAs<T>(
-  request: FastifyRequest<{ Querystring: { readonly format?: 'json' | 'text' } }>,
-  reply: FastifyReply,
-  json: T,
-  textOf: (json: T) => string,
-): FastifyReply {
-  const accepted = new Negotiator(request.raw).mediaType(TYPES) ?? 'application/json';
-  const wanted = request.query.format ?? (accepted.startsWith('text/plain') ? 'text' : 'json');
+export function sendAs<T>(request: Asking, reply: FastifyReply, json: T, textOf: (json: T) => string): FastifyReply {
   void reply.header('vary', 'accept');
-  return wanted === 'text' ? reply.type('text/plain; charset=utf-8').send(textOf(json)) : reply.send(json);
+  return wantsText(request) ? reply.type('text/plain; charset=utf-8').send(textOf(json)) : reply.send(json);
 }

@@ -4,8 +4,10 @@ import { parseVersion } from '../platform/version.ts';
 import { type HostProfiles, noProfile, type ProfiledHost, withProfile } from './host-profiles.ts';
 import { type Item, NO_SITE } from './item.ts';
 import { isObject } from './overlay.ts';
+import type { Site } from './policies.ts';
 import { emptyBody, invalidRequest, type Place } from './problems.ts';
 import { ref } from './schemas.ts';
+import { candidateUnder } from './site-defaults.ts';
 
 /** Facts of the source that a format may lack, as query parameters. */
 const FACTS = ['qemu', 'kernel', 'libvirt'] as const;
@@ -119,31 +121,41 @@ function profiled(
   const profile = typeof name === 'string' ? profiles.get(name) : undefined;
   if (profile === undefined) return { fault: { ...place, detail: noProfile(name, profiles) } };
   const { profile: _, ...facts } = host;
-  const { vfio } = own(vm);
-  return withProfile(facts, profile, at, Array.isArray(vfio) ? vfio : []);
+  return withProfile(facts, profile, at, vfioOf(vm));
 }
 
-/** Candidates for the destination of a VM with what host profiles say of them; nothing is said of what is no list. */
+function vfioOf(vm: unknown): readonly unknown[] {
+  const { vfio } = own(vm);
+  return Array.isArray(vfio) ? vfio : [];
+}
+
+/** Candidates for the destination of a VM with what host profiles and `site` say of them; nothing is said of what is no list. */
 export function withCandidates(
   body: Readonly<Record<string, unknown>>,
   profiles: HostProfiles,
+  site: Site,
 ): { readonly candidates: unknown; readonly sites: readonly ReadonlySet<Pointer>[] } {
   const { candidates, vm } = body;
   if (!Array.isArray(candidates)) return { candidates, sites: [] };
   const faults: Place[] = [];
   const sites: ReadonlySet<Pointer>[] = [];
   const listed = candidates.map((candidate: unknown, index) => {
-    const host = own(own(candidate)['host']);
     sites.push(NO_SITE);
-    if (host['profile'] === undefined) return candidate;
+    const host = isObject(candidate) ? candidate['host'] : undefined;
+    if (!isObject(host)) return candidate;
     const place = { pointer: `/candidates/${index}/host/profile` };
-    const known = profiled(host, host['profile'], place, '/destination', vm, profiles);
+    const isProfiled = host['profile'] !== undefined;
+    const known = isProfiled
+      ? profiled(host, host['profile'], place, '/destination', vm, profiles)
+      : { host, site: [] };
     if ('fault' in known) {
       faults.push(known.fault);
       return candidate;
     }
-    sites[index] = new Set(known.site);
-    return { ...own(candidate), host: known.host };
+    const whole = candidateUnder(own(known.host), vfioOf(vm), site);
+    if (!isProfiled && whole.site.length === 0) return candidate;
+    sites[index] = new Set([...known.site, ...whole.site]);
+    return { ...own(candidate), host: whole.host };
   });
   if (faults.length > 0) throw invalidRequest(faults);
   return { candidates: listed, sites };

@@ -1,12 +1,13 @@
 import { closest } from 'fastest-levenshtein';
-import { isMap, LineCounter, parseDocument } from 'yaml';
 import { check, deviceId } from '../descriptor/check.ts';
-import { member, type Pointer, tokens } from '../descriptor/pointer.ts';
+import { lazy } from '../descriptor/lazy.ts';
+import { member, type Pointer } from '../descriptor/pointer.ts';
 import type { HostDescriptor, HostDeviceDescriptor } from '../descriptor/schema.ts';
 import { isObject } from './overlay.ts';
 import type { Place } from './problems.ts';
 import { namedSchemas, ref } from './schemas.ts';
 import { validators } from './validation.ts';
+import { readYaml } from './yaml-file.ts';
 
 /**
  * Host facts by a name that requests may use. Devices are listed by their id, by their address on the host, or as `*` for
@@ -21,38 +22,22 @@ export const NO_PROFILES: HostProfiles = new Map();
  * @throws Error naming every line that is wrong.
  */
 export function parseHostProfiles(text: string): HostProfiles {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  if (document.errors.length > 0) {
-    throw new Error(document.errors.map(({ message }) => message.split('\n', 1)[0]).join('; '));
-  }
-  const lineOf = (pointer: Pointer): number => {
-    const path = tokens(pointer);
-    for (; path.length > 0; path.pop()) {
-      const parent = document.getIn(path.slice(0, -1), true);
-      const pair = isMap(parent) ? parent.items.find(({ key }) => String(key) === path.at(-1)) : undefined;
-      const at = (pair?.key as { range?: readonly number[] } | undefined)?.range?.[0];
-      if (at !== undefined) return lines.linePos(at).line;
-    }
-    return 1;
-  };
-  const content: unknown = document.toJS();
+  const { content, wrong } = readYaml(text);
   const faults = faultsOf(content);
-  if (faults.length > 0) {
-    const told = faults.map(({ pointer = '', detail }) => [`line ${lineOf(pointer)}`, pointer, detail]);
-    throw new Error(told.map((parts) => parts.filter((part) => part !== '').join(': ')).join('; '));
-  }
+  if (faults.length > 0) throw wrong(faults);
   return new Map(Object.entries((content as { hosts: Record<string, HostDescriptor> }).hosts));
 }
 
+const schema = {
+  type: 'object',
+  properties: { hosts: { type: 'object', additionalProperties: ref('Host') } },
+  required: ['hosts'],
+  additionalProperties: false,
+};
+const validate = lazy(() => validators(namedSchemas())({ schema }));
+
 function faultsOf(content: unknown): Place[] {
-  const schema = {
-    type: 'object',
-    properties: { hosts: { type: 'object', additionalProperties: ref('Host') } },
-    required: ['hosts'],
-    additionalProperties: false,
-  };
-  const judged = validators(namedSchemas())({ schema })(content);
+  const judged = validate()(content);
   if (judged !== true) return [...judged.error.places];
   const { hosts } = content as { readonly hosts: Readonly<Record<string, HostDescriptor>> };
   return Object.entries(hosts).flatMap(([name, host]) => {
@@ -100,7 +85,7 @@ function ofDevice(
 }
 
 /** `own` over `below`; notes the place of everything that is from below alone. */
-function beneath(below: unknown, own: unknown, at: Pointer, site: Pointer[]): unknown {
+export function beneath(below: unknown, own: unknown, at: Pointer, site: Pointer[]): unknown {
   if (own === undefined) {
     site.push(at);
     if (isObject(below))
@@ -109,14 +94,21 @@ function beneath(below: unknown, own: unknown, at: Pointer, site: Pointer[]): un
   }
   if (!isObject(below) || !isObject(own)) return own;
   const members = new Map(Object.entries(own));
-  for (const [key, value] of Object.entries(below)) members.set(key, beneath(value, own[key], member(at, key), site));
+  for (const [key, value] of Object.entries(below)) {
+    const said = Object.hasOwn(own, key) ? own[key] : undefined;
+    members.set(key, beneath(value, said, member(at, key), site));
+  }
   return Object.fromEntries(members);
 }
+
+/** The longest name of a profile that a request may give; the nearest to a longer one would take its time. */
+const NAME_MAX = 256;
 
 /** What to say of a profile that there is none of. */
 export function noProfile(name: unknown, profiles: HostProfiles): string {
   const known = [...profiles.keys()];
   if (known.length === 0) return 'no host profiles are configured';
-  const nearest = typeof name === 'string' ? `; the nearest is "${closest(name, known)}"` : '';
+  const nearest =
+    typeof name === 'string' && name.length <= NAME_MAX ? `; the nearest is "${closest(name, known)}"` : '';
   return `no host profile of this name; there are ${known.map((each) => `"${each}"`).join(', ')}${nearest}`;
 }

@@ -2,8 +2,9 @@ import type { Pointer } from '../descriptor/pointer.ts';
 import { ImportError } from '../importers/import-error.ts';
 import type { Imported } from '../importers/imported.ts';
 import { type Format, importDocument, importDocuments } from '../importers/index.ts';
+import type { SitePolicy } from '../policy/site-policy.ts';
 import { nearest } from './overlay.ts';
-import { type Place, Problem, type ProblemType } from './problems.ts';
+import { invalidRequest, type Place, Problem, type ProblemType } from './problems.ts';
 
 /** A VM as it was sent: a descriptor that is not validated yet, and how it came about. */
 export interface Item {
@@ -15,8 +16,12 @@ export interface Item {
   readonly notes: readonly string[];
   /** Where members of the descriptor came from, as a human would say it; each tells of all below that is not listed. */
   readonly origins: () => ReadonlyMap<Pointer, string>;
-  /** Members that a host profile says. */
+  /** Members that a host profile says, or the site's policy. */
   readonly site: ReadonlySet<Pointer>;
+  /** Of those, what the policy says. */
+  readonly defaults?: ReadonlySet<Pointer>;
+  /** The site's policy, by which it is judged. */
+  readonly policy?: SitePolicy;
   /** What is wrong with the descriptor, as a place in what was sent. */
   readonly place: (place: Place) => Place;
 }
@@ -59,6 +64,10 @@ export function importing(text: string, format: Format, count: Count, pointer?: 
     throw new Problem(malformed[format], pointer === undefined ? first : `${pointer}: ${first}`, places);
   }
 }
+
+/** `error` about the descriptor of `item`, in the places of what that was read from. */
+export const inItem = <T>(error: T, item: Item): T | Problem =>
+  error instanceof Problem && error.type === 'invalid-request' ? invalidRequest(error.places.map(item.place)) : error;
 
 /** `place`, which names a member of the descriptor, with where in the document that came from. */
 export function withOrigin(place: Place, origins: ReadonlyMap<Pointer, string>): Place {

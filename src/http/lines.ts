@@ -55,3 +55,14 @@ export class Lines {
     return { number: this.#number, text: isWhole ? bytes.toString('utf8', start, end) : bytes.toString() };
   }
 }
+
+/** The lines in `chunks` that are not blank, of at most `limit` bytes, as they arrive. */
+export async function* linesIn(chunks: AsyncIterable<Buffer>, limit: number): AsyncGenerator<Iterable<Line>> {
+  const lines = new Lines(limit);
+  for await (const chunk of chunks) yield notBlank(lines.in(chunk));
+  yield notBlank(lines.rest());
+}
+
+function* notBlank(lines: Iterable<Line>): Generator<Line> {
+  for (const line of lines) if (line.text === null || line.text.trim() !== '') yield line;
+}

@@ -20,11 +20,16 @@ import {
   exampleArgv,
   exampleXml,
   placementExamples,
+  replayExamples,
   simulationExamples,
 } from './examples.ts';
 import { NO_PROFILES } from './host-profiles.ts';
 import { importAnswerOf } from './imports.ts';
 import type { Item } from './item.ts';
+import { SILENT } from './policies.ts';
+import { Replaying } from './replaying.ts';
+import { ReplayAnswers } from './replays.ts';
+import { NDJSON } from './streaming.ts';
 
 /** What the OpenAPI document says of the service as a whole. */
 export const openapi = {
@@ -110,7 +115,7 @@ export const withExamples: Transform = (document) => {
   batch.requestBody = {
     required: true,
     content: {
-      'application/x-ndjson': {
+      [NDJSON]: {
         schema: { type: 'string', description: 'One item a line.' },
         examples: lineExamples(batchExamples),
       },
@@ -119,6 +124,22 @@ export const withExamples: Transform = (document) => {
   };
   show('/v1/evaluations/batch', batchExamples, answeredAtOnce);
   show('/v1/placements', placementExamples, placed);
+  const replayed = openapiObject.paths?.['/v1/replays']?.post;
+  const replayAnswer = (replayed?.responses?.['200'] as { content?: Content } | undefined)?.content?.[NDJSON];
+  if (!replayed || !replayAnswer) throw new Error('the document has no replay');
+  const logs = replayExamples();
+  replayed.requestBody = {
+    required: true,
+    content: {
+      [NDJSON]: {
+        schema: { type: 'string', description: 'Lines of a decision log.' },
+        examples: lineExamples(logs),
+      },
+    },
+  };
+  replayAnswer.examples = Object.fromEntries(
+    Object.entries(logs).map(([name, { summary, request }]) => [name, { summary, value: replayedLines(request) }]),
+  );
   show('/v1/simulations', simulationExamples, (request) => traceOf(simulateRequest(request)));
   return openapiObject;
 };
@@ -166,13 +187,33 @@ function evaluated(request: unknown): Decision {
 function answeredAtOnce(items: readonly unknown[]): unknown {
   const ignore = (): void => undefined;
   const metrics = { observeEvaluation: ignore, observeFigures: ignore, observeAgreement: ignore, observeBatch: ignore };
-  const judges = { answers: new Answers(() => true), profiles: NO_PROFILES, metrics, failed: ignore };
+  const judges = {
+    answers: new Answers(() => true),
+    profiles: NO_PROFILES,
+    site: SILENT,
+    metrics,
+    decisionLog: null,
+    failed: ignore,
+  };
   const query = { only: null, summary: false, remedies: false };
-  const answers = new BatchAnswers(judges, query, arrayFrame, { requestId: '', traceId: '' });
+  const answers = new BatchAnswers(judges, query, arrayFrame, { requestId: '', traceId: '', client: null });
   for (const [index, item] of items.entries()) {
     answers.add({ place: { index }, json: null, read: () => reader.itemsIn(item, 'any'), ref: () => undefined });
   }
   return JSON.parse(answers.end(true).toString()) as unknown;
+}
+
+function replayedLines(logged: readonly unknown[]): string {
+  const failed = (error: unknown): never => {
+    throw error;
+  };
+  const answers = new ReplayAnswers(
+    new Replaying({ isLine: () => true, isDescriptor: () => true }, SILENT),
+    { requestId: '', traceId: '', client: null },
+    failed,
+  );
+  for (const [index, line] of logged.entries()) answers.add({ number: index + 1, text: JSON.stringify(line) });
+  return answers.end(true).toString();
 }
 
 function placed(request: PlacementRequest): Placements {

@@ -26,6 +26,10 @@ const named: ReadonlyMap<
   ['/vm/disks', { key: 'node', nameOf: ({ node }) => node }],
 ]);
 
+/** The nearest name is looked for so many times, and for names of so many characters: it takes its time. */
+const HINTS_MAX = 100;
+const NAME_MAX = 256;
+
 /**
  * `upper` laid over `lower`, member by member: what both say, `upper` says. A list takes the place of the one below,
  * unless its items are devices with an `id` or disks with a `node`: then each is laid over the item called so, which
@@ -38,7 +42,8 @@ export function overlay(lower: unknown, upper: unknown): Overlaid {
     if (isObject(below) && isObject(above)) {
       const members = new Map(Object.entries(below));
       for (const [key, value] of Object.entries(above)) {
-        members.set(key, lay(below[key], value, member(at, key), member(was, key)));
+        const own = Object.hasOwn(below, key) ? below[key] : undefined;
+        members.set(key, lay(own, value, member(at, key), member(was, key)));
       }
       return Object.fromEntries(members);
     }
@@ -56,13 +61,24 @@ export function overlay(lower: unknown, upper: unknown): Overlaid {
     if (!above.some((item) => isObject(item) && item[key] !== undefined)) return null;
     const names = below.map(nameOf);
     const items: unknown[] = [...below];
+    const laid = new Map<number, number>();
     for (const [index, item] of above.entries()) {
       const place = member(was, index);
       const name = isObject(item) ? item[key] : undefined;
       const found = name === undefined ? -1 : names.indexOf(name);
-      if (found === -1)
-        faults.push({ pointer: name === undefined ? place : `${place}/${key}`, detail: unnamed(key, name, names) });
-      else items[found] = lay(items[found], without(item as Members, key), member(at, found), place);
+      const before = laid.get(found);
+      if (found === -1) {
+        const hasHint = faults.length < HINTS_MAX;
+        faults.push({
+          pointer: name === undefined ? place : `${place}/${key}`,
+          detail: unnamed(key, name, hasHint ? names : []),
+        });
+      } else if (before !== undefined) {
+        faults.push({ pointer: `${place}/${key}`, detail: `${member(was, before)} is laid over the same already` });
+      } else {
+        laid.set(found, index);
+        items[found] = lay(items[found], without(item as Members, key), member(at, found), place);
+      }
     }
     return items;
   };
@@ -74,6 +90,7 @@ const without = (members: Members, key: string): Members =>
 
 function unnamed(key: string, name: unknown, names: readonly unknown[]): string {
   if (typeof name !== 'string') return `has no "${key}", as others in this list have`;
+  if (name.length > NAME_MAX) return `nothing imported has a name of ${name.length} characters`;
   const known = names.filter((each) => typeof each === 'string');
   const hint = known.length > 0 ? `; the nearest is "${closest(name, known)}"` : '';
   return `nothing imported is called "${name}"${hint}`;

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { check } from '../descriptor/check.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
@@ -10,13 +9,13 @@ import { addHosts, withCandidates } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
 import { NO_SITE } from './item.ts';
 import { isObject } from './overlay.ts';
+import { type Policies, policyParameter, type PolicyQuery, type Site } from './policies.ts';
 import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
+import { putUnder } from './site-defaults.ts';
+import { inTurns } from './turns.ts';
 
-/** Milliseconds after which other requests get their turn. */
-const SLICE_MS = 10;
-
-interface Query {
+interface Query extends PolicyQuery {
   readonly format?: 'json' | 'text';
   readonly color?: 'always' | 'never';
 }
@@ -29,12 +28,12 @@ declare module 'fastify' {
 }
 
 /** `POST /v1/placements`: one VM, many destinations, a verdict each. */
-export function placements(app: FastifyInstance, profiles: HostProfiles): void {
+export function placements(app: FastifyInstance, profiles: HostProfiles, policies: Policies): void {
   app.decorateRequest('candidateSites');
   app.post<{ Body: PlacementRequest; Querystring: Query }>(
     '/v1/placements',
     {
-      preValidation: async (request) => addCandidates(request, profiles),
+      preValidation: async (request) => addCandidates(request, profiles, policies.for(request.query)),
       schema: {
         operationId: 'place',
         summary: 'Which of these hosts can the VM be migrated to, and what is against the others?',
@@ -43,7 +42,7 @@ export function placements(app: FastifyInstance, profiles: HostProfiles): void {
           'something impossible is listed as such and keeps no other from its answer. The VM may be in an envelope.',
         tags: ['evaluation'],
         body: ref('PlacementRequest'),
-        querystring: { type: 'object', properties: { format, color }, additionalProperties: false },
+        querystring: { type: 'object', properties: { ...policyParameter, format, color }, additionalProperties: false },
         response: { 200: jsonOrText('The candidates, best first.', ref('Placements')), '4xx': problemAnswer },
       },
     },
@@ -52,29 +51,20 @@ export function placements(app: FastifyInstance, profiles: HostProfiles): void {
       const faults = check(vm);
       if (faults.length > 0) throw invalidRequest(faults);
       const sites = { source: request.item?.site ?? NO_SITE, candidates: request.candidateSites };
-      const placed = await inSlices(placementsOf(request.body, sites));
+      const placed = await inTurns(placementsOf(request.body, sites, request.item?.policy), () => reply.raw.destroyed);
+      if (placed === null) return reply.hijack();
       return sendAs(request, reply, placed, (each) => placementsText(each, inkOf(request.query.color)));
     },
   );
 }
 
-/** Puts into the body what host profiles say of the source and of the candidates. */
-function addCandidates(request: FastifyRequest, profiles: HostProfiles): void {
+/** Puts into the body what host profiles and the site's policy say of the source and of the candidates. */
+function addCandidates(request: FastifyRequest, profiles: HostProfiles, site: Site): void {
   addHosts(request, {}, profiles);
+  putUnder(request, site);
   const { body } = request;
   if (!isObject(body)) return;
-  const { candidates, sites } = withCandidates(body, profiles);
+  const { candidates, sites } = withCandidates(body, profiles, site);
   if (candidates !== undefined) request.body = { ...body, candidates };
   request.candidateSites = sites;
-}
-
-/** Runs `steps` to their end, and lets others in between. */
-async function inSlices<T>(steps: Iterator<undefined, T>): Promise<T> {
-  const until = performance.now() + SLICE_MS;
-  do {
-    const step = steps.next();
-    if (step.done) return step.value;
-  } while (performance.now() < until);
-  await setImmediate();
-  return inSlices(steps);
 }

@@ -20,6 +20,7 @@ const problemTypes = {
   'too-many-requests': { status: 429, title: 'Who asks has too many requests under way' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   'internal-error': { status: 500, title: 'The service failed' },
+  overloaded: { status: 503, title: 'The service has too much to answer' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemType = keyof typeof problemTypes;
@@ -80,6 +81,17 @@ export class Problem extends Error {
     const errors = this.places.slice(0, FAULTS_MAX);
     const type = `urn:migration-preflight:problem:${this.type}`;
     return { type, title, status, detail: this.message, instance, traceId, errors };
+  }
+
+  /** The same of one line of many, which has but that line; what is in a document has its own. */
+  inLine(instance: string, traceId: string): ProblemBody {
+    const { errors, ...body } = this.body(instance, traceId);
+    return {
+      ...body,
+      errors: errors.map(({ line, ...where }) =>
+        where.pointer !== undefined && line !== undefined ? { line, ...where } : where,
+      ),
+    };
   }
 }
 

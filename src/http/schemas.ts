@@ -4,12 +4,15 @@ import { simulation } from '../descriptor/simulation.ts';
 import { decision } from '../evaluation/decision.ts';
 import { placementRequest, placements } from '../evaluation/placements-schema.ts';
 import { trace } from '../evaluation/trace.ts';
+import { policyContent } from '../policy/schema.ts';
 import { recognisedRules, ruleDoc, ruleList } from '../report/catalogue.ts';
 import { platforms } from '../report/platforms.ts';
 import { batch } from './batch-schema.ts';
 import { envelope } from './envelope.ts';
 import { importAnswer } from './imports-schema.ts';
+import { policyAnswer } from './policy-schema.ts';
 import { problem } from './problems.ts';
+import { replay } from './replays-schema.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -31,7 +34,10 @@ export const contract = {
   recognisedRules,
   ruleDoc,
   platforms,
+  policyContent,
+  policyAnswer,
   problem,
+  replay,
 };
 
 /** What {@link namedSchemas} comes to, as JSON, where the build has worked it out already. */

@@ -28,14 +28,7 @@ export interface Secured {
  */
 export async function secure(security: Security, metrics: AccessMetrics, log?: FastifyBaseLogger): Promise<Secured> {
   const observer: TlsObserver = {
-    loaded: (files) => {
-      metrics.loaded(files, new Date());
-      log?.info({ files }, 'files loaded');
-    },
-    failed: (files, error) => {
-      metrics.notLoaded(files);
-      log?.error({ files, reason: error.message }, 'files not loaded: what was last good stays in force');
-    },
+    ...loadObserver(metrics, log),
     certificateEnds: (notAfter) => metrics.certificateEnds(notAfter),
     handshakeFailed: (reason) => {
       metrics.refused('tls');
@@ -60,6 +53,18 @@ export async function secure(security: Security, metrics: AccessMetrics, log?: F
     },
   };
 }
+
+/** Says how files were loaded, in metrics and in the log. */
+export const loadObserver = (metrics: AccessMetrics, log?: FastifyBaseLogger): LoadObserver => ({
+  loaded: (files) => {
+    metrics.loaded(files, new Date());
+    log?.info({ files }, 'files loaded');
+  },
+  failed: (files, error) => {
+    metrics.notLoaded(files);
+    log?.error({ files, reason: error.message }, 'files not loaded: what was last good stays in force');
+  },
+});
 
 const openClients = (path: string, observer: LoadObserver): Promise<Reloading<Clients>> =>
   Reloading.open({ name: 'clients', paths: [path], parse: ([text = '']) => parseClients(text) }, observer);

@@ -31,6 +31,10 @@ export class Sheet {
     return taken;
   }
 
+  toString(): string {
+    return this.#bytes.toString('utf8', 0, this.#length);
+  }
+
   #makeRoom(length: number): void {
     const needed = this.#length + length;
     if (needed <= this.#bytes.length) return;

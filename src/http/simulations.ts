@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { SimulationRequest } from '../descriptor/simulation.ts';
-import { simulateRequest } from '../evaluation/simulate.ts';
+import { simulating } from '../evaluation/simulate.ts';
 import type { Trace } from '../evaluation/trace.ts';
 import { addHosts } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
 import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
+import { inTurns } from './turns.ts';
 
 /** `POST /v1/simulations`: what QEMU and the kernel do, step by step, when a guest acts. */
 export function simulations(app: FastifyInstance, profiles: HostProfiles): void {
@@ -24,8 +25,9 @@ export function simulations(app: FastifyInstance, profiles: HostProfiles): void 
         response: { 200: { description: 'The steps and what they came to.', ...ref('Trace') }, '4xx': problemAnswer },
       },
     },
-    (request, reply) => {
-      const simulated = simulateRequest(request.body);
+    async (request, reply) => {
+      const simulated = await inTurns(simulating(request.body), () => reply.raw.destroyed);
+      if (simulated === null) return reply.hijack();
       if ('faults' in simulated) throw invalidRequest(simulated.faults);
       if (request.headers.accept?.includes('application/x-ndjson') !== true) return reply.send(simulated.trace);
       return reply.type('application/x-ndjson').send(lines(simulated.trace));

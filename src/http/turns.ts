@@ -1,19 +1,149 @@
-import { setImmediate } from 'node:timers/promises';
+/** Milliseconds after which long work lets others in. */
+const SLICE_MS = 5;
 
-/** Milliseconds after which other requests get their turn. */
-const SLICE_MS = 10;
+/** Milliseconds that short requests are worked on between two slices of long work, if they do not run out before. */
+const SHORT_MS = 20;
 
-/** The slices of long work, between which others get their turn. */
+/**
+ * How much of the time of the last piece of work may go to connections that are accepted, before the next. Node accepts one
+ * each time that it reads: without this the others would wait in the kernel, unseen, while what was accepted is answered.
+ */
+const ACCEPTING = 1 / 2;
+
+interface Short {
+  readonly since: number;
+  readonly go: (waited: number) => boolean;
+}
+
+/**
+ * Who may use the event loop next. Between any two pieces of work the loop reads what has arrived, so that who need not
+ * wait, such as a probe of health, never does for long. Short requests wait in a queue that can be measured, and long work is
+ * done in slices, of which a short request waits for one at most. Times are in milliseconds.
+ */
+export class Loop {
+  readonly #now: () => number;
+  readonly #later: (turn: () => void) => void;
+  readonly #short: Short[] = [];
+  readonly #long: (() => void)[] = [];
+  #isArmed = false;
+  /** When the last piece of work began, and how long it took; null while it is under way. */
+  #began = 0;
+  #took: number | null = 0;
+  #hasAccepted = false;
+  /** When long work last began a slice. */
+  #sliced = 0;
+  /** When no short request waited. */
+  #empty = 0;
+
+  /** `later` is to call what it is given once the loop has read what there is. */
+  constructor(now: () => number = () => performance.now(), later: (turn: () => void) => void = setImmediate) {
+    this.#now = now;
+    this.#later = later;
+  }
+
+  /** For how long there has always been a short request that waits; 0 if none does. */
+  get queuedFor(): number {
+    return this.#short.length === 0 ? 0 : this.#now() - this.#empty;
+  }
+
+  /** Calls `go` when it is the turn of a short request, at once if there is nothing else; it says whether it had work to do. */
+  short(go: (waited: number) => boolean): void {
+    const now = this.#now();
+    if (this.#short.length === 0) this.#empty = now;
+    if (this.#isArmed) {
+      this.#short.push({ since: now, go });
+      return;
+    }
+    this.#begin(now);
+    this.#arm();
+    go(0);
+  }
+
+  /** Waits for a slice of long work. */
+  slice(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#long.push(resolve);
+      this.#arm();
+    });
+  }
+
+  /** A connection was accepted. */
+  accepted(): void {
+    this.#hasAccepted = true;
+  }
+
+  #arm(): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    this.#later(() => this.#turn());
+  }
+
+  /** Begins one piece of work, which is done when this is called again. */
+  #turn(): void {
+    this.#isArmed = false;
+    const now = this.#now();
+    this.#took ??= now - this.#began;
+    const isAccepting = this.#hasAccepted && now - this.#began < this.#took * (1 + ACCEPTING);
+    this.#hasAccepted = false;
+    const hasBegun = !isAccepting && (this.#isForLong(now) ? this.#beginLong(now) : this.#beginShort(now));
+    if (hasBegun || this.#short.length > 0 || this.#long.length > 0) this.#arm();
+  }
+
+  #isForLong(now: number): boolean {
+    return this.#long.length > 0 && (this.#short.length === 0 || now - this.#sliced > SLICE_MS + SHORT_MS);
+  }
+
+  #beginLong(now: number): boolean {
+    this.#begin(now);
+    this.#sliced = now;
+    this.#long.shift()?.();
+    return true;
+  }
+
+  #beginShort(now: number): boolean {
+    while (this.#short.length > 0) {
+      const next = this.#short.shift();
+      if (!next?.go(now - next.since)) continue;
+      this.#begin(now);
+      return true;
+    }
+    return false;
+  }
+
+  #begin(now: number): void {
+    this.#began = now;
+    this.#took = null;
+  }
+}
+
+/** The loop that all of a process share. */
+export const loop = new Loop();
+
+/** The slices of one long piece of work. */
 export class Turns {
-  #until = performance.now() + SLICE_MS;
+  #until = 0;
 
+  /** Whether {@link next} is to be waited for before any more is done. */
   get isOver(): boolean {
     return performance.now() >= this.#until;
   }
 
   /** Lets others in. */
   async next(): Promise<void> {
-    await setImmediate();
+    await loop.slice();
     this.#until = performance.now() + SLICE_MS;
+  }
+}
+
+/** Runs `steps` to their end, a slice at a time; null if there is nobody left who waits for it, as `isGone` says. */
+export async function inTurns<T>(steps: Iterator<undefined, T>, isGone: () => boolean): Promise<T | null> {
+  const turns = new Turns();
+  for (;;) {
+    await turns.next();
+    if (isGone()) return null;
+    do {
+      const step = steps.next();
+      if (step.done) return step.value;
+    } while (!turns.isOver);
   }
 }

@@ -1,4 +1,5 @@
-import { Ajv, type ErrorObject } from 'ajv';
+import { compileFunction } from 'node:vm';
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { closest } from 'fastest-levenshtein';
 import { lazy } from '../descriptor/lazy.ts';
 import { member } from '../descriptor/pointer.ts';
@@ -12,26 +13,66 @@ const THOROUGH_MAX = 4096;
 export type Validate = (data: unknown) => true | { readonly error: Problem };
 
 /** Makes a {@link Validate} of a schema; `httpPart` says what its places are in: of a query parameters, else pointers. */
-export type Compile = (part: { readonly schema: JsonSchema; readonly httpPart?: string }) => Validate;
+export type Compile = (part: { readonly schema: JsonSchema; readonly httpPart?: string | undefined }) => Validate;
+
+/** Named schemas of bodies, of which the build makes functions: Ajv takes a quarter of a second for the first alone. */
+export const bodies = ['Descriptor', 'PlacementRequest', 'Simulation'] as const;
+
+/** Those functions as CommonJS that needs no other module: such as stop at the first fault, and thorough ones. */
+export interface BuiltValidators {
+  readonly hasty: string;
+  readonly thorough: string;
+}
+
+/** {@link BuiltValidators} as JSON, gzip and base64, where there is a build: half a megabyte would take its time to be read. */
+declare const BUILT_VALIDATORS: string | undefined;
+
+const builtValidators = lazy((): BuiltValidators | null => {
+  if (typeof BUILT_VALIDATORS === 'undefined') return null;
+  const { gunzipSync } = process.getBuiltinModule('node:zlib');
+  return JSON.parse(gunzipSync(Buffer.from(BUILT_VALIDATORS, 'base64')).toString()) as BuiltValidators;
+});
+
+/** What Ajv is told, whoever asks it and when; that the schemas are schemas, the build looks at. */
+export const ajvOptions = (schemas: JsonSchema[]): Options => ({
+  schemas,
+  verbose: true,
+  discriminator: true,
+  validateSchema: false,
+});
 
 /**
  * How parts of a request are judged: nothing is coerced, no default is set and no unknown member is dropped. What is
  * wrong is said, in every place of it.
  */
-export function validators(schemas: JsonSchema[]): Compile {
-  const options = { schemas, verbose: true, discriminator: true };
+export function validators(schemas: JsonSchema[], built = builtValidators): Compile {
+  const options = ajvOptions(schemas);
   // A schema is compiled when it is first needed: a third of the time to start would go into those that never are.
-  const hasty = lazy(() => new Ajv(options));
-  const thorough = lazy(() => new Ajv({ ...options, allErrors: true }));
+  const hasty = maker(options, () => built()?.hasty);
+  const thorough = maker({ ...options, allErrors: true }, () => built()?.thorough);
   return ({ schema, httpPart }) => {
-    const compiled = lazy(() => hasty().compile(schema));
+    const compiled = lazy(() => hasty(schema));
     return (data: unknown) => {
       const isValid = compiled();
       if (isValid(data)) return true;
-      const collect = holdsMoreThan(THOROUGH_MAX, data) ? isValid : thorough().compile(schema);
+      const collect = holdsMoreThan(THOROUGH_MAX, data) ? isValid : thorough(schema);
       collect(data);
       return { error: invalidRequest(faultsOf((collect.errors ?? []) as VerboseError[], httpPart)) };
     };
+  };
+}
+
+/** What makes a function of a schema: the one in the CommonJS text `code`, or else Ajv. */
+function maker(options: Options, code: () => string | undefined): (schema: JsonSchema) => ValidateFunction {
+  const ajv = lazy(() => new Ajv(options));
+  const built = lazy(() => {
+    const exported: Readonly<Record<string, ValidateFunction>> = {};
+    compileFunction(code() ?? '', ['exports'])(exported);
+    return exported;
+  });
+  return (schema) => {
+    const name = bodies.find((each) => schema['$ref'] === `${each}#`);
+    return (name && built()[name]) ?? ajv().compile(schema);
   };
 }
 

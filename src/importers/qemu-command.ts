@@ -92,7 +92,7 @@ function hostOf(header: string): QemuCommand['host'] {
       ?.slice(0, 128);
   const [libvirt, qemu, kernel] = [after('libvirt version'), after(', qemu version'), after(', kernel')];
   const versioned = (version: string | undefined): string | undefined =>
-    version !== undefined && /\d+\.\d+/.test(version) ? version : undefined;
+    version !== undefined && /\d\.\d/.test(version) ? version : undefined;
   return given({ qemu: versioned(qemu), kernel: versioned(kernel), libvirt: versioned(libvirt) });
 }
 
@@ -122,7 +122,8 @@ export function looksLikeQemuCommand(text: string): boolean {
     .trimStart()
     .split(/\s+/, LEADING_WORDS_MAX);
   const first = words.find((word) => word !== '\\' && !/^\w+=/.test(word) && !WRAPPERS.has(word));
-  return programOf(first) !== undefined || /^\d{4}-\d\d-\d\d .*: starting up libvirt version: /.test(text);
+  const name = first?.replace(/^(["'])(.*)\1$/, '$2');
+  return programOf(name) !== undefined || /^\d{4}-\d\d-\d\d .*: starting up libvirt version: /.test(text);
 }
 
 /** Commands that run the one after them. */

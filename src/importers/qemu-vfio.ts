@@ -81,7 +81,7 @@ function sourceOf(device: QemuDevice, { remarks }: CommandLine): Pick<VfioDescri
   const isPci = type === 'vfio-pci';
   if (fd !== undefined) return { ...(!isPci && { type }), host: device.id ?? `VFIO_FD${fd}`.slice(0, 256) };
   if (path !== undefined) {
-    const name = path.replace(/\/+$/, '').split('/').at(-1) ?? '';
+    const name = path.split('/').findLast((part) => part !== '') ?? '';
     if (name === '' || name.length > 256) {
       remarks.fault(device.at, `sysfsdev ${quoted(path)} names no device`);
       return {};

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { deviceId, type Fault } from '../descriptor/check.ts';
 import { member, type Placed, type Pointer } from '../descriptor/pointer.ts';
-import type { Descriptor, VfioDescriptor, ViommuDescriptor, VmDescriptor } from '../descriptor/schema.ts';
+import type { Descriptor, VfioDescriptor, ViommuDescriptor } from '../descriptor/schema.ts';
 
 /** Commands whose answers one request may bring. */
 export const ANSWERS_MAX = 1024;
@@ -47,15 +47,17 @@ type Told =
   | { readonly note: string }
   | { readonly wrong: string };
 
-/** What the running QEMU that gave `answers` says of `vm`; pointers to an answer are below `at`. */
-export function readQmp(answers: readonly QmpAnswer[], vm: Partial<VmDescriptor>, at: Pointer): QmpEvidence {
+/** What the running QEMU that gave `answers` says of `vm`, which may be anything; pointers to an answer are below `at`. */
+export function readQmp(answers: readonly QmpAnswer[], vm: unknown, at: Pointer): QmpEvidence {
+  const listed = membersOf(vm)?.['vfio'];
+  const vfio = Array.isArray(listed) ? listed.map((each: unknown): VfioDescriptor => membersOf(each) ?? {}) : [];
   const facts: QmpFact[] =
     answers.length === 0 ? [] : [{ pointer: '/state', to: 'running' satisfies Descriptor['state'], at }];
   const notes: string[] = [];
   const faults: Fault[] = [];
   for (const [index, answer] of answers.entries()) {
     const place = `${member(at, index)}/return`;
-    for (const told of tell(answer, vm)) {
+    for (const told of tell(answer, vfio)) {
       if ('note' in told) notes.push(told.note);
       else if ('wrong' in told) faults.push({ pointer: place, detail: told.wrong });
       else facts.push({ ...told, at: place });
@@ -64,7 +66,7 @@ export function readQmp(answers: readonly QmpAnswer[], vm: Partial<VmDescriptor>
   return { facts, notes, faults };
 }
 
-function* tell(answer: QmpAnswer, vm: Partial<VmDescriptor>): Generator<Told> {
+function* tell(answer: QmpAnswer, vfio: readonly VfioDescriptor[]): Generator<Told> {
   const { execute, arguments: asked = {}, return: value } = answer;
   if (value === undefined) {
     yield { note: `QEMU did not answer ${execute}.` };
@@ -76,9 +78,9 @@ function* tell(answer: QmpAnswer, vm: Partial<VmDescriptor>): Generator<Told> {
     case 'query-version':
       return yield* version(value);
     case 'query-pci':
-      return yield* pciBars(value, vm.vfio ?? []);
+      return yield* pciBars(value, vfio);
     case 'qom-get':
-      return yield* property(String(asked['path']), String(asked['property']), value, vm);
+      return yield* property(String(asked['path']), String(asked['property']), value, vfio);
     default:
       yield { note: `The answer of QEMU to ${execute} is not read.` };
   }
@@ -172,7 +174,7 @@ const VIOMMU_PROPERTIES: Property<keyof ViommuDescriptor> = {
 const CHOSEN: ReadonlySet<keyof ViommuDescriptor> = new Set(['eim', 'intremap']);
 
 /** A VFIO device is found by its id, at the end of `path`; what is no VFIO device is taken for the vIOMMU. */
-function* property(path: string, name: string, value: unknown, { vfio = [] }: Partial<VmDescriptor>): Generator<Told> {
+function* property(path: string, name: string, value: unknown, vfio: readonly VfioDescriptor[]): Generator<Told> {
   const index = vfio.findIndex((device, place) => path.endsWith(`/${deviceId(device, place)}`));
   if (index >= 0 && Object.hasOwn(VFIO_PROPERTIES, name)) {
     const to = typeof value === 'boolean' ? (value ? 'on' : 'off') : value;

@@ -52,7 +52,7 @@ const ANY = /[\s\S]/y;
 
 const JSON_START = /\{(?=")/y;
 const PLAIN_IN_JSON = /[^{}"]+/y;
-const STRING_IN_JSON = /"(?:[^"\\]+|\\[\s\S])*"/y;
+const STRING_IN_JSON = /"[^"\\]*(?:\\[\s\S][^"\\]*)*"/y;
 const BRACE = /[{}]/y;
 
 function readWord(reader: Reader): string {

@@ -6,6 +6,8 @@ export interface YamlNode {
   readonly line: number;
   readonly column: number;
   readonly value: YamlValue;
+  /** The line of its key, of a member. */
+  readonly keyLine?: number;
 }
 
 type YamlValue = ReadonlyMap<string, YamlNode> | readonly YamlNode[] | string | number | boolean | null;
@@ -84,6 +86,7 @@ class Reader {
 
   read(node: Node): YamlNode {
     const place = this.#placeAt(node.range?.[0] ?? 0);
+    if ('tag' in node && node.tag !== undefined) refuse(place, `the tag ${node.tag.slice(0, 64)} is not read`);
     const before = this.#count++;
     const value = this.#valueOf(node, place);
     if (this.#count > MAX_VALUES) refuse(place, `more than ${MAX_VALUES} values, those of aliases included`);
@@ -110,7 +113,7 @@ class Reader {
       const text = typeof name === 'object' && name !== null ? refuse(at, 'a key that is no text') : String(name);
       if (text === '<<') refuse(at, 'merge keys are not read');
       if (members.has(text)) refuse(at, `the key ${JSON.stringify(text.slice(0, 64))} stands twice`);
-      members.set(text, this.#item(value, at));
+      members.set(text, { ...this.#item(value, at), keyLine: at.line });
     }
     return members;
   }

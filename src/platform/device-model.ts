@@ -71,6 +71,8 @@ const migratableModels: ReadonlySet<string> = new Set(
     'rtl8139 scsi-cd scsi-hd usb-host usb-hub usb-kbd usb-mouse usb-tablet virtconsole virtio-keyboard-pci',
     'virtio-mem-pci virtio-mouse-pci virtio-rng-pci virtio-scsi-pci virtio-serial-pci virtio-tablet-pci virtio-vga',
     'virtserialport vmcoreinfo vmgenid',
+    'floppy ich9-usb-ehci1 ich9-usb-ehci2 ich9-usb-uhci1 ich9-usb-uhci2 ich9-usb-uhci3 ich9-usb-uhci4 ich9-usb-uhci5',
+    'ich9-usb-uhci6 isa-fdc piix3-usb-uhci piix4-usb-uhci usb-redir',
   ].flatMap((line) => line.split(' ')),
 );
 

@@ -7,16 +7,17 @@ import { productionPackages } from '../../deploy/sbom.ts';
 const REVIEWED = {
   '@fastify/swagger': 'the OpenAPI document, from the schemas of the routes',
   '@fastify/swagger-ui': 'the page that shows it',
+  '@marcbachmann/cel-js': 'the rules of a site policy, in CEL: parsed, type-checked, and of bounded size',
+  '@rgrove/parse-xml': 'libvirt XML: strict, and without dependencies',
   ajv: 'judges requests by the very schemas that the document shows',
   'close-with-grace': 'stops on signals, within a time',
-  'fast-xml-parser': 'libvirt XML',
   'fastest-levenshtein': 'the nearest name to one that there is not',
   fastify: 'HTTP',
   'jsonc-parser': 'JSON with the place of each fault',
   negotiator: 'Accept',
   pino: 'logs; what Fastify logs with',
   'prom-client': 'metrics',
-  yaml: 'host profiles and KubeVirt objects, with the line of each fault',
+  yaml: 'host profiles, policies and KubeVirt objects, with the line of each fault',
   zod: 'the schemas',
 };
 
@@ -24,15 +25,15 @@ const REVIEWED = {
 const BROUGHT_ALONG = `
   @fastify/accept-negotiator @fastify/ajv-compiler @fastify/deepmerge @fastify/error @fastify/fast-json-stringify-compiler
   @fastify/forwarded @fastify/merge-json-schemas @fastify/proxy-addr @fastify/send @fastify/static
-  @isaacs/nonrecursive-glob-match @lukeed/ms @nodable/entities @opentelemetry/api @pinojs/redact abstract-logging ajv-formats
-  anynum atomic-sleep avvio balanced-match bintrees brace-expansion content-disposition content-type cookie debug depd dequal
-  escape-html fast-decode-uri-component fast-deep-equal fast-json-stringify fast-querystring fast-uri fast-xml-builder
-  fastify-plugin fastq find-my-way glob http-errors inherits ipaddr.js is-unsafe json-schema-ref-resolver
+  @isaacs/nonrecursive-glob-match @lukeed/ms @opentelemetry/api @pinojs/redact abstract-logging ajv-formats
+  atomic-sleep avvio balanced-match bintrees brace-expansion content-disposition content-type cookie debug depd dequal
+  escape-html fast-decode-uri-component fast-deep-equal fast-json-stringify fast-querystring fast-uri
+  fastify-plugin fastq find-my-way glob http-errors inherits ipaddr.js json-schema-ref-resolver
   json-schema-resolver json-schema-traverse light-my-request lru-cache mime minimatch minipass ms on-exit-leak-free
-  openapi-types path-expression-matcher path-scurry pino-abstract-transport pino-std-serializers process-warning
+  openapi-types path-scurry pino-abstract-transport pino-std-serializers process-warning
   quick-format-unescaped real-require require-from-string ret reusify rfdc safe-regex2 safe-stable-stringify
-  secure-json-parse semver set-cookie-parser setprototypeof sonic-boom split2 statuses strnum tdigest thread-stream
-  toad-cache toidentifier xml-naming`
+  secure-json-parse semver set-cookie-parser setprototypeof sonic-boom split2 statuses tdigest thread-stream
+  toad-cache toidentifier`
   .trim()
   .split(/\s+/);
 

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import {
@@ -7,8 +8,16 @@ import {
   examples,
   exampleXml,
   placementExamples,
+  replayExamples,
   simulationExamples,
 } from '../../src/http/examples.ts';
+import { policyContent } from '../../src/policy/schema.ts';
+
+/** What editors hold a policy file to. */
+function policySchema(): object {
+  const { id: _, ...schema } = z.toJSONSchema(policyContent);
+  return { ...schema, title: 'Site policy of migration-preflight' };
+}
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
@@ -22,9 +31,10 @@ export async function generatedFiles(): Promise<Map<string, string>> {
   await app.close();
   return new Map([
     ['openapi/openapi.json', pretty(document)],
+    ['deploy/policy/policy.schema.json', pretty(policySchema())],
     ['openapi/examples/domain.xml', exampleXml],
     ['openapi/examples/command.txt', exampleArgv],
-    ...Object.entries(batchExamples).map(([name, { request }]): [string, string] => [
+    ...Object.entries({ ...batchExamples, ...replayExamples() }).map(([name, { request }]): [string, string] => [
       `openapi/examples/${name}.ndjson`,
       request.map((item) => `${JSON.stringify(item)}\n`).join(''),
     ]),

@@ -86,6 +86,36 @@ describe('an envelope is what its document is with what the envelope says', () =
   });
 });
 
+/** An instance of KubeVirt as `kubectl get -o json` prints it. */
+function kubevirt(domain: object): object {
+  return {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    spec: {
+      domain: {
+        cpu: {},
+        devices: {
+          gpus: [
+            { name: 'a', deviceName: 'b' },
+            { name: 'c', deviceName: 'd' },
+          ],
+        },
+        ...domain,
+      },
+    },
+  };
+}
+
+describe('what is read of a KubeVirt object in an envelope', () => {
+  it('came from members of it', async () => {
+    const { origins } = await importing({ import: { document: kubevirt({ memory: { guest: '1Gi' } }) }, source });
+    expect(origins).toMatchObject({
+      '/vm/vfio/1/id': '/import/document/spec/domain/devices/gpus/1',
+      '/vm/memory': '/import/document/spec/domain/memory',
+    });
+  });
+});
+
 describe('what is wrong in an envelope is named by the place in it', () => {
   it.each<[what: string, envelope: object, fault: object]>([
     [
@@ -97,6 +127,11 @@ describe('what is wrong in an envelope is named by the place in it', () => {
       'an argument of the document',
       { import: { document: ['qemu-system-x86_64', '-m', 'lots'] }, source },
       { pointer: '/import/document', detail: expect.stringMatching(/argv\[\d\] of -m/) },
+    ],
+    [
+      'a member of a KubeVirt object',
+      { import: { document: kubevirt({ memory: { guest: 'lots' } }) }, source },
+      { pointer: '/import/document/spec/domain/memory/guest' },
     ],
     ['no document', { import: {} }, { pointer: '/import/document', detail: 'is required' }],
     ['an unknown format', { import: { format: 'vmx', document: 'a' } }, { pointer: '/import/format' }],

@@ -51,6 +51,14 @@ describe('the committed OpenAPI document', () => {
     expect(given.payload).toBe(JSON.stringify(answer));
   });
 
+  it('shows what /v1/replays answers to its example', async () => {
+    const { post } = (JSON.parse(committed) as Document).paths['/v1/replays'] ?? {};
+    const of = (content?: Content): unknown => content?.['application/x-ndjson']?.examples['decisions']?.value;
+    const payload = of(post?.requestBody.content) as string;
+    const { payload: answer } = await app.inject({ method: 'POST', url: '/v1/replays', payload });
+    expect(answer).toBe(of(post?.responses[200].content));
+  });
+
   it('shows examples of everything that can be posted', () => {
     expect(new Set(shown.map(({ path }) => path))).toEqual(
       new Set(['/v1/evaluations', '/v1/evaluations/batch', '/v1/imports', '/v1/placements', '/v1/simulations']),

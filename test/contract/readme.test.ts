@@ -38,8 +38,8 @@ describe.skipIf(spawnSync('curl', ['--version']).error)('a command in the README
     await (await app).close();
   });
 
-  it('of which there are eight', () => {
-    expect(commands).toHaveLength(8);
+  it('of which there are ten', () => {
+    expect(commands).toHaveLength(10);
   });
 
   it.each(commands)('%s', async (command, printed) => {

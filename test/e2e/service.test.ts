@@ -159,7 +159,8 @@ describe('a service that is told to stop', () => {
   it('is live and not ready, answers what is under way, and exits with 0', async () => {
     const started = service({ DRAIN_MS: '3000' });
     const address = await started.address;
-    expect([await statusOf(address, '/health/live'), await statusOf(address, '/health/ready')]).toEqual([200, 200]);
+    expect(await statusOf(address, '/health/live')).toBe(200);
+    await expect.poll(() => statusOf(address, '/health/ready'), { timeout: 10_000 }).toBe(200);
 
     const [early, late] = [await begin(address), await begin(address)];
     started.stop();

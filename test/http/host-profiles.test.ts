@@ -26,7 +26,7 @@ describe('a file of host profiles', () => {
 
   it.each([
     ['no mapping', 'a', 'line 1: must be object'],
-    ['nothing', '', 'line 1: must be object'],
+    ['nothing', '', 'line 1: no value'],
     ['no hosts', 'host: {}', 'line 1: /host: no such member; the nearest known is "hosts"'],
     ['a member that does not exist', yaml.replace('qemu', 'qmu'), 'line 4: /hosts/rack7-gen10/qmu: no such member'],
     [
@@ -49,8 +49,8 @@ describe('a file of host profiles', () => {
       yaml.replace('{}', '{ profile: rack7-gen10 }'),
       'line 11: /hosts/rack8/profile: a profile rests on no other',
     ],
-    ['two of one name', `${yaml}  rack8: {}\n`, 'Map keys must be unique at line 12, column 3'],
-    ['no YAML', 'hosts: [', 'line 1, column 9'],
+    ['two of one name', `${yaml}  rack8: {}\n`, 'line 12: the key "rack8" stands twice'],
+    ['no YAML', 'hosts: [', 'line 1: not well-formed YAML'],
   ])('with %s is refused with the line', (_what, text, words) => {
     expect(() => parseHostProfiles(text)).toThrow(words);
   });

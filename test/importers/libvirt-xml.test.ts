@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -16,9 +17,13 @@ const fixture = (name: string): string => readFileSync(new URL(name, FIXTURES), 
 /** What a domain becomes, having checked that it is a valid descriptor that JSON carries unchanged. */
 function imported(xml: string): Imported {
   const result = importDocument('libvirt-xml', xml);
-  expect(descriptor.parse(result.descriptor)).toStrictEqual(result.descriptor);
+  const same = (value: unknown, other: unknown): void => {
+    // Vitest takes a device called "constructor" for the type of the object that lists it.
+    if (!isDeepStrictEqual(value, other)) expect(value).toStrictEqual(other);
+  };
+  same(descriptor.parse(result.descriptor), result.descriptor);
   expect(check(result.descriptor)).toStrictEqual([]);
-  expect(JSON.parse(JSON.stringify(result))).toStrictEqual(result);
+  same(JSON.parse(JSON.stringify(result)), result);
   return result;
 }
 
@@ -730,27 +735,42 @@ describe('what is not read is noted', () => {
 describe('faults', () => {
   const ENTITIES = '<?xml version="1.0"?>\n<!-- <!DOCTYPE a> -->\n<!DOCTYPE d [<!ENTITY a "b">]>\n<domain/>';
   test.each<[what: string, xml: string, line: number, words: string]>([
-    ['nothing', '', 1, 'not well-formed XML: Start tag expected'],
+    ['nothing', '', 1, 'not well-formed XML: Root element is missing or invalid'],
     ['no XML', '{"vm": {}}', 1, 'not well-formed XML'],
-    ['half a document', '<domain>\n<memory>1</memory>\n<devices>\n<hostdev', 4, 'it ends before its elements do'],
-    ['an element left open', '\n<domain>\n', 2, "Unclosed tag 'domain'"],
-    ['a wrong end tag', '<domain>\n<name>a</nane>\n</domain>', 2, "Expected closing tag 'name'"],
+    [
+      'half a document',
+      '<domain>\n<memory>1</memory>\n<devices>\n<hostdev',
+      4,
+      'Unclosed start tag for element `hostdev`',
+    ],
+    ['an element left open', '\n<domain>\n', 2, 'Missing end tag for element domain'],
+    ['a wrong end tag', '<domain>\n<name>a</nane>\n</domain>', 2, 'Missing end tag for element name'],
     [
       'an attribute twice',
       "<domain>\n<memory\n unit='b'\n unit='b'>1</memory></domain>",
       4,
-      "Attribute 'unit' is repeated",
+      'Duplicate attribute: unit',
     ],
-    ['a bare ampersand', '<domain>\n<name>a & b</name></domain>', 2, "char '&' is not expected"],
-    ['a bare ampersand in an attribute', "<domain>\n<memory unit='a&b'>1</memory></domain>", 2, '& is no entity'],
-    ['an entity of HTML', '<domain>\n<name>a&nbsp;b</name></domain>', 2, '&nbsp; is no entity'],
-    ['a character that XML has not', '<domain>\n<name>&#0;</name></domain>', 2, '&#0; is no entity'],
-    ['half a character', '<domain>\n<name>&#xd800;</name></domain>', 2, '&#xd800; is no entity'],
-    ['a comment left open', '<domain>\n<memory>1</memory></domain>\n<!-- ', 3, 'Extra text at the end'],
-    ['a comment left open after an empty root', '<domain/>\n<!-- ', 2, 'Comment is not closed'],
+    ['a bare ampersand', '<domain>\n<name>a & b</name></domain>', 2, 'Unterminated reference'],
+    [
+      'a bare ampersand in an attribute',
+      "<domain>\n<memory unit='a&b'>1</memory></domain>",
+      2,
+      'Unterminated reference',
+    ],
+    ['an entity of HTML', '<domain>\n<name>a&nbsp;b</name></domain>', 2, "Named entity isn't defined: &nbsp;"],
+    ['a character that XML has not', '<domain>\n<name>&#0;</name></domain>', 2, 'resolves to an invalid character'],
+    ['half a character', '<domain>\n<name>&#xd800;</name></domain>', 2, 'resolves to an invalid character'],
+    ['a comment left open', '<domain>\n<memory>1</memory></domain>\n<!-- ', 3, 'Unclosed comment'],
+    ['a comment left open after an empty root', '<domain/>\n<!-- ', 2, 'Unclosed comment'],
     ['a document type', ENTITIES, 3, '<!DOCTYPE is refused'],
     ['an entity declaration', '<domain>\n<!ENTITY a "b"><memory>1</memory></domain>', 2, '<!ENTITY is refused'],
-    ['a name of JavaScript’s', '<domain><__proto__/></domain>', 1, '__proto__'],
+    ['a character of none', '<domain>\n<name>a\u0001</name></domain>', 2, 'Invalid character'],
+    ['two hyphens in a comment', '<domain>\n<!-- -- --></domain>', 2, "`--` isn't allowed inside a comment"],
+    ['the end of CDATA without its start', '<domain>\n<name>a]]></name></domain>', 2, 'may not contain'],
+    ['a declaration inside', '<a>\n<?xml version="1.0"?><domain/></a>', 2, "XML declaration isn't allowed here"],
+    ['an attribute without a name', "<domain\n = type='kvm'/>", 2, 'Unclosed start tag'],
+    ['names of JavaScript’s', "<domain __proto__='a'><constructor/></domain>", 1, '<domain> has no <memory>'],
     ['64 elements deep', `<domain>\n${'<a>'.repeat(64)}${'</a>'.repeat(64)}</domain>`, 2, 'more than 64 deep'],
     ['more than a MiB', `<domain>${' '.repeat(1 << 20)}</domain>`, 1, 'longer than 1048576 characters'],
     ['two documents', '<domain>\n<memory>1</memory>\n</domain>\n<domain>\n</domain>', 4, 'one domain at a time'],

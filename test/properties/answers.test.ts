@@ -7,6 +7,7 @@ import { Answers } from '../../src/http/answers.ts';
 import { BatchAnswers, lineFrame } from '../../src/http/batch-answers.ts';
 import { examples } from '../../src/http/examples.ts';
 import { plainItem } from '../../src/http/item.ts';
+import { SILENT } from '../../src/http/policies.ts';
 import { namedSchemas, ref } from '../../src/http/schemas.ts';
 import { validators } from '../../src/http/validation.ts';
 import { fleet } from '../bench/fleet.ts';
@@ -20,13 +21,15 @@ function answered(answers: Answers, lines: readonly string[]): string[] {
   const judges = {
     answers,
     profiles: new Map(),
+    site: SILENT,
     metrics,
+    decisionLog: null,
     failed: (error: unknown) => {
       throw error;
     },
   };
   const query = { only: null, summary: false, remedies: false };
-  const batch = new BatchAnswers(judges, query, lineFrame, { requestId: '', traceId: '' });
+  const batch = new BatchAnswers(judges, query, lineFrame, { requestId: '', traceId: '', client: null });
   for (const [index, json] of lines.entries()) {
     const item = plainItem(JSON.parse(json));
     batch.add({ place: { line: index + 1 }, json, read: () => [item], ref: () => undefined });
@@ -45,6 +48,8 @@ function alone(line: number, descriptor: Descriptor): string {
     ...decision,
   });
 }
+
+const PLAIN = { remedies: false, decides: false, includeClear: false };
 
 describe('what was answered of VMs that are called otherwise is what would have been answered of this one', () => {
   it('in a fleet', () => {
@@ -103,11 +108,29 @@ describe('what was answered of VMs that are called otherwise is what would have 
   });
 });
 
+describe('what looks as what was asked before, but for names, is answered as what it is', () => {
+  const text = (ref: string, vfio: string): string =>
+    `{${ref}"memory":"4GiB","vfio":[${vfio}]},"source":{"qemu":"11.1.0","kernel":"6.12"},"migration":{"mode":"normal"}}`;
+
+  it.each<[string, (ref: string, name: string) => string]>([
+    ['a member twice, once escaped', (a) => text(String.raw`"ref":"${a}","\u0072ef":"x","vm":{`, '{}')],
+    ['a member twice, once with a blank behind it', (a) => text(`"ref":"${a}","ref" : "x","vm":{`, '{}')],
+    ['the VM twice', (a, b) => text(`"vm":{},"ref":"${a}","vm":{"name":"${b}",`, '')],
+    ['a host twice', (a) => text('"vm":{', String.raw`{"host":"0000:3b:00.${a.length}","\u0068ost":"0000:3b:00.1"}`)],
+    ['an empty ref with a blank behind it', () => text('"ref" : "","vm":{', '{}')],
+  ])('%s', (_what, textOf) => {
+    const texts = [textOf('x', 'x'), textOf('x', 'x'), textOf('yy', 'z')];
+    expect(answered(new Answers(isValid), texts)).toEqual(
+      texts.map((each, index) => alone(index + 1, JSON.parse(each) as Descriptor)),
+    );
+  });
+});
+
 describe('answers are kept', () => {
   const [vm] = [...fleet(1)] as [Descriptor];
   const called = (host: string): string =>
     JSON.stringify({ ...vm, vm: { ...vm.vm, vfio: [{ ...vm.vm.vfio[0], host }] } });
-  const isNew = (answers: Answers, json: string): boolean => answers.of(plainItem(JSON.parse(json)), false).isNew;
+  const isNew = (answers: Answers, json: string): boolean => answers.of(plainItem(JSON.parse(json)), PLAIN).isNew;
 
   it('for VMs that are called otherwise, and for no others', () => {
     const answers = new Answers(isValid);
@@ -121,6 +144,10 @@ describe('answers are kept', () => {
   it('apart from those that were asked for with remedies', () => {
     const answers = new Answers(isValid);
     const item = plainItem(JSON.parse(called('0000:3b:00.1')));
-    expect([false, true, false].map((remedies) => answers.of(item, remedies).isNew)).toEqual([true, true, false]);
+    expect([PLAIN, { ...PLAIN, remedies: true }, PLAIN].map((wish) => answers.of(item, wish).isNew)).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 });

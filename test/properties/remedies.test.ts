@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { check } from '../../src/descriptor/check.ts';
 import { withValueAt } from '../../src/descriptor/pointer.ts';
 import { type Descriptor, descriptor as schema } from '../../src/descriptor/schema.ts';
-import { efforts } from '../../src/evaluation/changes.ts';
+import { efforts } from '../../src/evaluation/changes/edit.ts';
 import type { Decision } from '../../src/evaluation/decision.ts';
 import { evaluate } from '../../src/evaluation/evaluate.ts';
 import { withRemedies } from '../../src/evaluation/remedies.ts';

@@ -105,9 +105,13 @@ export interface TableEntries {
   readonly run: MappingRun;
 }
 
+/** Bits of an address within a page. */
+const PAGE_BITS = 12;
+
 /**
  * The entries that a walk from `start` (inclusive) to `end` (exclusive) meets, ascending; an entry counts whole even
- * where the range covers a part of it. `addressWidth` is 39 or 48.
+ * where the range covers a part of it. `addressWidth` is 39 or 48; with any other QEMU does not start, and an entry of the
+ * table at the top covers a page at least.
  */
 export function* entriesIn(
   table: GuestTable,
@@ -116,7 +120,8 @@ export function* entriesIn(
   end: bigint,
 ): Generator<TableEntries> {
   const limit = smaller(end, 1n << BigInt(addressWidth));
-  if (start < limit) yield* entriesOfSize(table, 1n << BigInt(addressWidth - 9), start, limit);
+  const bits = BigInt(Math.max(addressWidth - 9, PAGE_BITS));
+  if (start < limit) yield* entriesOfSize(table, 1n << bits, start, limit);
 }
 
 function* entriesOfSize(table: GuestTable, size: bigint, start: bigint, end: bigint): Generator<TableEntries> {
