@@ -17,9 +17,36 @@ export interface Timing {
   readonly most: number;
 }
 
+/** What a row of the table says: how the first of `timings` compares with each other one, or a figure of its own. */
+export interface Row {
+  readonly job: string;
+  readonly timings: readonly Timing[];
+  /** What a timing is divided by for the table, and what it then is the time of. */
+  readonly each: { readonly of: number; readonly unit: string };
+  /** What is held against the goal, as it prints. */
+  readonly ratios: readonly string[];
+  readonly goal: string;
+  /** How many times as much as the goal allows, or as little as it asks for: up to 1 it is met. Null: there is no goal. */
+  readonly excess: number | null;
+}
+
+/** A figure that stands alone. */
+export const ALONE = { timings: [], each: { of: 1, unit: '' } };
+
+/** A linear congruential generator of 32 bits: the same numbers in each run. */
+export function numbers(seed: number): () => number {
+  let state = seed;
+  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
+}
+
 setFlagsFromString('--expose-gc');
 /** Collects garbage, so that no alternative pays for what another left behind. */
 export const collectGarbage = runInNewContext('gc') as () => void;
+
+interface Rounds {
+  readonly rounds: number;
+  readonly warmUp: number;
+}
 
 /**
  * Times `alternatives` against one another: each once a round, in turn, so that what else the machine does meets all of
@@ -29,28 +56,69 @@ export const collectGarbage = runInNewContext('gc') as () => void;
  */
 export function compare<Input>(
   alternatives: readonly Alternative<Input>[],
-  { rounds, warmUp }: { readonly rounds: number; readonly warmUp: number },
+  { rounds, warmUp, clock = () => performance.now() }: Rounds & { readonly clock?: () => number },
 ): Timing[] {
   const taken = alternatives.map((): number[] => []);
   for (let round = 0; round < warmUp + rounds; round++) {
     const results = alternatives.map(({ prepare, run }, index) => {
       const input = prepare?.() as Input;
       collectGarbage();
-      const start = performance.now();
+      const start = clock();
       const result = run(input);
-      const milliseconds = performance.now() - start;
+      const milliseconds = clock() - start;
       if (round >= warmUp) taken[index]?.push(milliseconds);
       return String(result);
     });
     if (new Set(results).size > 1) throw new Error(`alternatives differ: ${results.join(', ')}`);
   }
-  return alternatives.map(({ name }, index) => {
-    const sorted = (taken[index] as number[]).toSorted((a, b) => a - b);
-    return {
-      name,
-      median: sorted[sorted.length >> 1] as number,
-      least: sorted[0] as number,
-      most: sorted.at(-1) as number,
-    };
-  });
+  return alternatives.map(({ name }, index) => timingOf(name, taken[index] as number[]));
 }
+
+/** The timing of what took so many milliseconds, round by round. */
+export function timingOf(name: string, taken: readonly number[]): Timing {
+  const sorted = taken.toSorted((a, b) => a - b);
+  return { name, median: at(sorted, 0.5), least: at(sorted, 0), most: at(sorted, 1) };
+}
+
+/** The value below which `share` of `sorted` are, which must not be empty. */
+const at = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+
+/** One way of doing a job that tells itself what it took. */
+export interface Measured {
+  readonly name: string;
+  /** Milliseconds that what the table counts took once. */
+  readonly measure: () => Promise<number>;
+}
+
+/** As {@link compare}, of what other processes do. */
+export async function compareMeasured(ways: readonly Measured[], { rounds, warmUp }: Rounds): Promise<Timing[]> {
+  const taken = ways.map((): number[] => []);
+  for (let round = 0; round < warmUp + rounds; round++) {
+    for (const [index, { measure }] of ways.entries()) {
+      const milliseconds = await measure();
+      if (round >= warmUp) taken[index]?.push(milliseconds);
+    }
+  }
+  return ways.map(({ name }, index) => timingOf(name, taken[index] as number[]));
+}
+
+/** Milliseconds of CPU that this process took so far, collecting garbage included, whatever else the machine does. */
+export function cpuClock(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/**
+ * A way of doing in this process what takes CPU. What it needs is prepared outside of the time that is taken; garbage is
+ * collected when V8 likes, since whatever code it had compiled for objects that are all dead by then it must compile anew.
+ */
+export const inProcess = <Input>(name: string, prepare: () => Input, run: (input: Input) => void): Measured => ({
+  name,
+  measure: () => {
+    const input = prepare();
+    const start = cpuClock();
+    run(input);
+    return Promise.resolve(cpuClock() - start);
+  },
+});

@@ -1,10 +1,5 @@
 import type { Descriptor, HostDescriptor, VfioDescriptor, ViommuDescriptor } from '../../src/descriptor/schema.ts';
-
-/** A linear congruential generator of 32 bits: the same numbers in each run. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
-}
+import { numbers } from './compare.ts';
 
 /** What there is, and how often in a thousand. */
 type Spread<T> = readonly (readonly [value: T, permille: number])[];

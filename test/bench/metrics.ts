@@ -2,15 +2,14 @@ import { evaluate } from '../../src/evaluation/evaluate.ts';
 import type { Descriptor } from '../../src/descriptor/schema.ts';
 import { examples } from '../../src/http/examples.ts';
 import { Metrics } from '../../src/metrics/metrics.ts';
-import { compare, type Timing } from './compare.ts';
+import { compare, type Row, type Timing } from './compare.ts';
 import { eightDevices } from './rules.ts';
-import type { Row } from './simulator.ts';
 
 const REPEATS = 100;
 
 /** Recording decisions that are soon reached, one with nothing to record and one with all there is, beside reaching them. */
 export function recording(): Row {
-  const metrics = new Metrics({ ruleset: 'bench', version: '0', rules: [], factAt: (pointer) => pointer });
+  const metrics = new Metrics({ ruleset: 'bench', version: '0', rules: [], facts: [], factAt: (pointer) => pointer });
   const beside = (name: string, descriptor: Descriptor) => {
     const decision = evaluate(descriptor);
     const repeat = (job: () => void) => (): void => {
@@ -31,9 +30,9 @@ export function recording(): Row {
   return {
     job: 'recording a decision in the metrics',
     timings: [...clear.timings, ...full.timings],
-    each: { of: REPEATS, unit: 'ns/decision' },
+    each: { of: REPEATS, unit: 'decision' },
     ratios: [clear, full].map(({ share }) => `${share.toFixed(3)} of reaching it`),
     goal: 'at most a tenth each',
-    met: clear.share <= 0.1 && full.share <= 0.1,
+    excess: Math.max(clear.share, full.share) / 0.1,
   };
 }

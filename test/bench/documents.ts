@@ -1,0 +1,97 @@
+import type {
+  Descriptor,
+  HostDeviceDescriptor,
+  VfioDescriptor,
+  ViommuDescriptor,
+} from '../../src/descriptor/schema.ts';
+
+const intel: ViommuDescriptor = {
+  model: 'intel',
+  addressWidth: 48,
+  cachingMode: true,
+  scalableMode: false,
+  intremap: true,
+};
+
+/** What differs between the VMs of a bench. */
+interface Asked {
+  readonly index: number;
+  /** Whether it differs from others in more than names and addresses: in memory, so that nothing that the service remembers helps. */
+  readonly unlike?: boolean;
+  readonly devices: number;
+  /** Whether they are behind an intel-iommu. */
+  readonly translated: boolean;
+  readonly backend: 'legacy' | 'iommufd';
+  /** What the guest maps for each device; undefined: nobody knows. */
+  readonly mappings?: VfioDescriptor['mappings'];
+}
+
+/** A VM as an inventory describes it, of which all is known, and which nothing refuses unless it is behind a vIOMMU. */
+export function inventoried({ index, unlike = true, devices, translated, backend, mappings }: Asked): Descriptor {
+  const ids = Array.from({ length: devices }, (_, at) => `hostdev${at}`);
+  const host: HostDeviceDescriptor = {
+    driver: 'mlx5_vfio_pci',
+    protocol: 'v2',
+    stopCopy: true,
+    p2p: true,
+    preCopy: true,
+    dmaLogging: true,
+  };
+  const pciAddress = (fn: number): string => `0000:3b:${(fn >> 3).toString(16).padStart(2, '0')}.${fn & 7}`;
+  return {
+    ref: `7c0e1c52-5b1f-4c3e-9d2a-${index.toString(16).padStart(12, '0')}`,
+    state: 'running',
+    vm: {
+      name: `instance-${index.toString(16).padStart(8, '0')}`,
+      machine: 'pc-q35-10.2',
+      accel: 'kvm',
+      kernelIrqchip: 'split',
+      onlyMigratable: false,
+      memory: `${65_536 + (unlike ? index : 0)}MiB`,
+      cpu: { vendor: 'GenuineIntel', physBits: 46, invtsc: false },
+      ...(translated && { viommu: intel }),
+      vfio: ids.map(
+        (id, at): VfioDescriptor => ({
+          id,
+          host: pciAddress(at + 2),
+          type: 'vfio-pci',
+          backend,
+          ...(backend === 'iommufd' && { iommufdObject: 'iommufd0' }),
+          group: 48 + at,
+          enableMigration: 'auto',
+          deviceDirtyTracking: 'on',
+          ...(mappings && { guestDomain: 'dma', mappings }),
+        }),
+      ),
+      otherDevices: [
+        { type: 'virtio-net-pci', id: 'net0' },
+        { type: 'virtio-blk-pci', id: 'virtio-disk0' },
+        { type: 'virtio-balloon-pci', id: 'balloon0' },
+      ],
+      disks: [{ node: 'libvirt-1-format', format: 'raw' }],
+    },
+    source: {
+      qemu: '11.1.3',
+      kernel: '6.18',
+      libvirt: '12.2.0',
+      pageSize: '4KiB',
+      memory: '512GiB',
+      memlockLimit: 'unlimited',
+      iommu: { vendor: 'intel', dirtyTracking: true, addressWidth: 48 },
+      iommufd: true,
+      devices: Object.fromEntries(ids.map((id) => [id, host])),
+    },
+    migration: { mode: 'normal', capabilities: ['events', 'return-path'] },
+  };
+}
+
+/** Bodies of requests of which no two are alike: more than the service keeps answers to, if they are sent in turn. */
+const BODIES = 20_000;
+
+/** The VM that most benches ask about: 2 KiB of JSON. */
+export const fourDevices = (index: number, { translated = false, unlike = true } = {}): Descriptor =>
+  inventoried({ index, unlike, devices: 4, translated, backend: 'iommufd' });
+
+/** {@link BODIES} of them. */
+export const bodies = (of: { readonly translated?: boolean; readonly unlike?: boolean } = {}): string[] =>
+  Array.from({ length: BODIES }, (_, index) => JSON.stringify(fourDevices(index, of)));

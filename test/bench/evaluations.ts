@@ -1,0 +1,117 @@
+import { check } from '../../src/descriptor/check.ts';
+import type { Descriptor } from '../../src/descriptor/schema.ts';
+import { decisionIdOf } from '../../src/evaluation/canonical.ts';
+import { evaluate } from '../../src/evaluation/evaluate.ts';
+import { namedSchemas, ref } from '../../src/http/schemas.ts';
+import { validators } from '../../src/http/validation.ts';
+import { compareMeasured, inProcess, type Row, type Timing } from './compare.ts';
+import { bodies } from './documents.ts';
+import { post, Saturated, Server } from './server.ts';
+
+const PATH = '/v1/evaluations?remedies=false';
+
+const microseconds = (milliseconds: number): string => `${(milliseconds * 1000).toFixed(0)} µs`;
+
+interface BesideBare {
+  /** Of the service with bodies of which no two are alike, that differ in names, and that are the same; of a bare Fastify. */
+  readonly timings: readonly [Timing, Timing, Timing, Timing];
+  readonly ratios: readonly string[];
+  /** Bytes in and out. */
+  readonly sizes: string;
+}
+
+/** CPU a request of the service, and of a Fastify that sends the same bytes. */
+async function besideBare(translated: boolean, short: boolean): Promise<BesideBare> {
+  const unlike = bodies({ translated });
+  const [text = ''] = unlike;
+  const service = await Server.service();
+  const answer = await service.ask(PATH, text);
+  const bare = await Server.bare(answer);
+  const load = (server: Server, texts: readonly string[]): Saturated =>
+    new Saturated(
+      server,
+      texts.map((body) => post(PATH, body)),
+    );
+  const loads = {
+    'the service, no two bodies alike': load(service, unlike),
+    'the service, alike but for names': load(service, bodies({ translated, unlike: false })),
+    'the service, the same body': load(service, [text]),
+    'bare Fastify, the same bytes out': load(bare, unlike),
+  };
+  const ways = Object.entries(loads);
+  try {
+    for (const [, each] of ways) await each.warmUp(short ? 6000 : 20_000);
+    const timings = await compareMeasured(
+      ways.map(([name, each]) => ({ name, measure: () => each.cpuMilliseconds(short ? 0.7 : 2) })),
+      { rounds: short ? 3 : 9, warmUp: 1 },
+    );
+    const [other, named, same, least] = timings as [Timing, Timing, Timing, Timing];
+    const times = ({ median }: Timing): string => (median / least.median).toFixed(2);
+    return {
+      timings: [other, named, same, least],
+      ratios: [
+        `${times(other)}x a bare Fastify`,
+        `alike but for names ${times(named)}x, the same body ${times(same)}x`,
+      ],
+      sizes: `${text.length} bytes, answered ${answer.length}`,
+    };
+  } finally {
+    for (const [, each] of ways) each.close();
+    await Promise.all([service.stop(), bare.stop()]);
+  }
+}
+
+const EACH = { of: 1, unit: 'request' };
+
+/** What one evaluation costs the service, beside a server that reads and sends as much; and where the rest goes. */
+export async function evaluations(short: boolean): Promise<Row[]> {
+  const { timings, ratios, sizes } = await besideBare(false, short);
+  const [unlike, , , bare] = timings;
+  const job = `POST /v1/evaluations, CPU a request: 4 devices, all known, remedies off (${sizes})`;
+  const excess = unlike.median / bare.median / 2;
+  const row = { job, timings, each: EACH, ratios, goal: 'at most 2x', excess };
+  return short ? [row] : [row, await inBetween(unlike.median - bare.median)];
+}
+
+/** As {@link evaluations}, of a VM behind a vIOMMU, about which there is far more to say. No goal. */
+export async function translatedEvaluations(short: boolean): Promise<Row> {
+  const { timings, ratios, sizes } = await besideBare(true, short);
+  const job = `the same of a VM behind intel-iommu, which is refused (${sizes})`;
+  return { job, timings, each: EACH, ratios, goal: '', excess: null };
+}
+
+/** Documents of a round. */
+const DOCUMENTS = 4000;
+
+/** The parts of an evaluation in process, and what of the `milliseconds` that the service takes beyond a bare Fastify is none of them. */
+async function inBetween(milliseconds: number): Promise<Row> {
+  const isValid = validators(namedSchemas())({ schema: ref('Descriptor') });
+  const texts = bodies().slice(0, DOCUMENTS);
+  const fresh = (): Descriptor[] => texts.map((text) => JSON.parse(text) as Descriptor);
+  const ofEach = (name: string, job: (each: Descriptor) => unknown) =>
+    inProcess(name, fresh, (all) => all.forEach((each) => void job(each)));
+  const ways = [
+    inProcess('JSON.parse, which the other does, too', () => undefined, fresh),
+    ofEach('validation: Ajv, check()', (each) => (isValid(each), check(each))),
+    ofEach('evaluate()', (each) => evaluate(each)),
+    ofEach('… of it canonical form and SHA-256', (each) => decisionIdOf(each, null)),
+    inProcess(
+      'JSON.stringify, which the other does, too',
+      () => fresh().map((each) => evaluate(each)),
+      (all) => all.forEach((each) => void JSON.stringify(each)),
+    ),
+  ];
+  const timings = await compareMeasured(ways, { rounds: 9, warmUp: 3 });
+  const [, validation, evaluation] = timings.map(({ median }) => median / DOCUMENTS) as [number, number, number];
+  return {
+    job: 'what stands between: CPU in process',
+    timings,
+    each: { of: DOCUMENTS, unit: 'request' },
+    ratios: [
+      `${microseconds(milliseconds)} of CPU between: ${microseconds(validation)} validation`,
+      `${microseconds(evaluation)} evaluate(), ${microseconds(milliseconds - validation - evaluation)} what remembers answers, hooks, headers, metrics`,
+    ],
+    goal: '',
+    excess: null,
+  };
+}

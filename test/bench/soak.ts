@@ -1,0 +1,114 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { placementExamples, simulationExamples } from '../../src/http/examples.ts';
+import { faults, random } from '../e2e/faults.ts';
+import { fleet } from './fleet.ts';
+import { type Held, machine, Observed, slope, table } from './observed.ts';
+import { Load } from './open-loop.ts';
+import { post } from './server.ts';
+
+/** `npm run bench:soak`: all kinds of requests, and what goes wrong with some, for ten minutes or as many seconds as the argument says. */
+
+const [given = '600'] = process.argv.slice(2);
+const seconds = Number(given);
+const SAMPLES = 40;
+/** A second, of single evaluations; of the others there are fewer. */
+const RATE = 100;
+
+/** With the heap of the small overlay. */
+const observed = await Observed.start({
+  REQUEST_TIMEOUT_MS: '500',
+  CONNECTION_TIMEOUT_MS: '5000',
+  NODE_OPTIONS: '--max-old-space-size=160',
+});
+const singles = Array.from(fleet(5000), (each) => post('/v1/evaluations', JSON.stringify(each)));
+const fleetLines = Array.from(fleet(100), (each) => JSON.stringify(each)).join('\n');
+const placement = placementExamples['three-hosts']?.request;
+const candidates = Array.from({ length: 100 }, (_, index) => ({ host: { qemu: '10.2.2', memory: index + 1 } }));
+const long = [
+  post('/v1/placements', JSON.stringify({ ...placement, candidates })),
+  ...Object.values(simulationExamples).map(({ request }) => post('/v1/simulations', JSON.stringify(request))),
+];
+const kinds = [
+  { load: new Load(observed.port, singles), rate: RATE },
+  { load: new Load(observed.port, long), rate: 2 },
+];
+
+const counts = new Map<number, number>();
+const numbers = random(3);
+const state = { isOver: false, faults: 0 };
+const wrong = Object.values(faults);
+const misbehave = async (): Promise<void> => {
+  while (!state.isOver) {
+    // What of it is refused in an overload is answered otherwise than it would be.
+    await wrong[numbers(wrong.length)]?.(observed.port, numbers).catch(() => undefined);
+    state.faults++;
+    await sleep(50);
+  }
+};
+const batches = async (): Promise<void> => {
+  for (let batch = 0; !state.isOver; batch++) {
+    // VMs of each batch are others than those of the last.
+    const body = fleetLines.replaceAll('GiB', `${batch % 20}GiB`);
+    const answer = await fetch(`${observed.address}/v1/evaluations/batch`, { method: 'POST', body });
+    const [totals = ''] = (await answer.text()).trimEnd().split('\n').slice(-1);
+    if (answer.status === 200 && !totals.includes('"complete":true')) throw new Error(`a batch ended with ${totals}`);
+    counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1);
+    await sleep(1000);
+  }
+};
+const misbehaving = Promise.all([batches(), misbehave(), misbehave(), misbehave()]);
+const held: Held[] = [];
+for (let sample = 0; sample < SAMPLES; sample++) {
+  const outcomes = await Promise.all(kinds.map(({ load, rate }) => load.offer(rate, seconds / SAMPLES)));
+  for (const { status } of outcomes.flat()) counts.set(status, (counts.get(status) ?? 0) + 1);
+  held.push(await observed.held());
+}
+state.isOver = true;
+await misbehaving;
+for (const { load } of kinds) load.close();
+await sleep(1000);
+const left = await observed.held();
+const exit = await observed.stop();
+
+/** The first quarter fills what is kept on purpose: answers, and code that was compiled. */
+const steady = held.slice(SAMPLES / 4);
+const perHour = (values: readonly number[]): string => ((slope(values) * 3600 * SAMPLES) / seconds).toFixed(1);
+const row = (name: string, of: (each: Held) => number, digits = 0): string[] => [
+  name,
+  ...[held[0], held[SAMPLES / 4], held[SAMPLES / 2], held.at(-1), left].map((each) =>
+    each ? of(each).toFixed(digits) : '',
+  ),
+  perHour(steady.map(of)),
+];
+const answers = [...counts]
+  .toSorted(([a], [b]) => a - b)
+  .map(([status, count]) => `${count} with ${status || 'nothing'}`);
+
+const written = `# What \`npm run bench:soak\` measured
+
+${machine()}, a heap of 160 MiB as in the small overlay. ${seconds} s of ${RATE} single evaluations a second, a batch of 100 VMs a second after the other, two placements or simulations, and
+${state.faults} connections on which something went wrong. Answered: ${answers.join(', ')}. Garbage is collected before each look; the service
+then stopped with ${exit}.
+
+${table(
+  [
+    '',
+    'at the beginning',
+    'after a quarter',
+    'after half',
+    'at the end',
+    'at rest',
+    'an hour, by the last three quarters',
+  ],
+  [
+    row('heap, MiB', ({ heap }) => heap, 1),
+    row('resident, MiB', ({ resident }) => resident),
+    row('sockets', ({ sockets }) => sockets),
+    row('open files', ({ files }) => files),
+    row('requests in flight', ({ inFlight }) => inFlight),
+  ],
+)}
+`;
+if (given === '600') writeFileSync(new URL('SOAK.md', import.meta.url), written);
+console.log(written);

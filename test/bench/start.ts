@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ALONE, compareMeasured, type Row, type Timing } from './compare.ts';
+import { bodies, fourDevices } from './documents.ts';
+import { post, Saturated, Server } from './server.ts';
+
+const PATH = '/v1/evaluations?remedies=false';
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+
+/** From the start of a process until it is ready, and has answered a first evaluation. */
+export async function startUp(short: boolean): Promise<Row> {
+  const body = JSON.stringify(fourDevices(0));
+  // Node 22 and later keep what they compiled, as the image has it.
+  const cache = mkdtempSync(join(tmpdir(), 'cache-'));
+  const first = (start: () => Promise<Server>, asks: boolean) => async (): Promise<number> => {
+    const begun = performance.now();
+    const server = await start();
+    if (asks) await server.ask(PATH, body);
+    const taken = performance.now() - begun;
+    await server.stop();
+    return taken;
+  };
+  const service = () => Server.service({ NODE_COMPILE_CACHE: cache });
+  const bare = () => Server.bare('{}', { NODE_COMPILE_CACHE: cache });
+  try {
+    const timings = await compareMeasured(
+      [
+        { name: 'the service: an evaluation', measure: first(service, true) },
+        { name: 'the service: ready', measure: first(service, false) },
+        { name: 'bare Fastify: the same body', measure: first(bare, true) },
+        { name: 'bare Fastify: ready', measure: first(bare, false) },
+      ],
+      { rounds: short ? 3 : 15, warmUp: 1 },
+    );
+    const [evaluation, ready, other, otherReady] = timings as [Timing, Timing, Timing, Timing];
+    return {
+      job: 'start of the process to its first answer',
+      timings,
+      each: { of: 1, unit: '' },
+      ratios: [
+        `${(evaluation.median / other.median).toFixed(2)}x a bare Fastify`,
+        `ready ${(ready.median / otherReady.median).toFixed(2)}x`,
+      ],
+      goal: '',
+      excess: null,
+    };
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
+  }
+}
+
+/** What the process holds in memory before and after its first load, beside a bare Fastify. */
+export async function resident(short: boolean): Promise<Row> {
+  const requests = bodies().map((body) => post(PATH, body));
+  const look = async (server: Server): Promise<string> => {
+    const load = new Saturated(server, requests);
+    const idle = server.residentBytes('now');
+    await load.keepBusy(short ? 2 : 15);
+    load.close();
+    const most = server.residentBytes('most');
+    await server.stop();
+    return `${mebibytes(idle)} idle, at most ${mebibytes(most)} under load`;
+  };
+  const [service, bare] = [await look(await Server.service()), await look(await Server.bare('{}'))];
+  return {
+    job: 'memory of the process (RSS)',
+    ...ALONE,
+    ratios: [`the service ${service}`, `bare Fastify ${bare}`],
+    goal: '',
+    excess: null,
+  };
+}
