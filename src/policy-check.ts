@@ -50,12 +50,13 @@ function checked(path: string): number {
 }
 
 /** What is wrong with the file at `path`, a line each: `path:line: words`. */
-const located = (path: string, error: unknown): string =>
-  (error as Error).message
+function located(path: string, error: unknown): string {
+  return (error as Error).message
     .split(/; (?=line \d)/)
     .map((words) => words.replace(/^line (\d+): /, `${path}:$1: `))
     .map((words) => (words.startsWith(path) ? words : `${path}: ${words}`))
     .join('\n');
+}
 
 function suitesIn(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];

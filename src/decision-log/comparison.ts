@@ -55,6 +55,9 @@ function count(tally: Tally, example: Example): void {
 
 const newTally = (): Tally => ({ count: 0, examples: [] });
 
+/** Rules that are counted, and what one may be called: more than there are. A line may name anything. */
+const [RULES_MAX, KEY_MAX] = [4096, 256];
+
 /** Decisions as they were and as they are, held against each other one by one. */
 export class Comparison {
   #same = 0;
@@ -111,7 +114,10 @@ export class Comparison {
   }
 
   #ofRule(each: RuleOutcome) {
-    return at(this.#rules, keyOf(each), () => ({ ...each, appeared: newTally(), vanished: newTally() }));
+    const key = keyOf(each);
+    const make = () => ({ ...each, appeared: newTally(), vanished: newTally() });
+    const isCounted = this.#rules.has(key) || (this.#rules.size < RULES_MAX && key.length <= KEY_MAX);
+    return isCounted ? at(this.#rules, key, make) : make();
   }
 }
 

@@ -33,7 +33,7 @@ export function evaluate(descriptor: Descriptor, options: Options = {}): Decisio
   const destination = descriptor.destination ? resolve(descriptor, 'destination') : null;
   const judged = judge(source, includeClear);
   if (destination) judged.push(...judge(destination, includeClear));
-  const listed = policy ? policy.heed(judged, { descriptor, source, destination }) : judged;
+  const listed = policy ? policy.heed(judged, { descriptor, source, destination, includeClear }) : judged;
   const findings = listed.filter(({ outcome }) => outcome !== 'clear');
   const trials = new Trials(policy);
   const conclusion = conclusionOf(descriptor, findings, trials);

@@ -8,8 +8,7 @@ import { findingsIn, judge } from '../rules/judge.ts';
 export function findingsOf(descriptor: Descriptor, policy: SitePolicy | null): readonly Finding[] {
   const source = resolve(descriptor, 'source');
   const destination = descriptor.destination ? resolve(descriptor, 'destination') : null;
-  // A site may look at what QEMU never comes to say.
-  const find = policy ? judge : findingsIn;
+  const find = policy?.looksBehind ? judge : findingsIn;
   const found = destination ? [...find(source), ...find(destination)] : find(source);
   return policy ? policy.heed(found, { descriptor, source, destination }) : found;
 }

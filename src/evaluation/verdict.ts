@@ -48,9 +48,13 @@ export function attainableVerdicts(findings: readonly Finding[]): ReadonlySet<Kn
   const fired = findings.filter(counts);
   if (fired.some(isRefusal)) return new Set(['blocked']);
   const worst = worstOf(fired);
-  const open = findings.filter(isUndecided).map(severity);
+  const open = findings.filter(isUndecided).flatMap(severities);
   return new Set([worst, ...open.filter((each) => each === 'blocked' || isWorse(each, worst))]);
 }
+
+/** What an open finding may make of the migration: a limit that the site refuses over may turn out to be passed in part. */
+const severities = (finding: Finding): readonly KnownVerdict[] =>
+  finding.effect === 'site-refusal' ? ['risky', 'blocked'] : [severity(finding)];
 
 const worstOf = (findings: readonly Finding[]): KnownVerdict =>
   findings.map(severity).reduce<KnownVerdict>((a, b) => (isWorse(b, a) ? b : a), 'allowed');

@@ -35,9 +35,31 @@ export function policy(app: FastifyInstance, policies: Policies): void {
   );
 }
 
-const examples = {
+const examples: Readonly<Record<string, { readonly summary: string; readonly value: PolicyAnswer }>> = {
   silent: {
     summary: 'Without a policy file',
     value: { revision: null, loadedAt: null, failure: null, policy: { version: 1 } },
+  },
+  stale: {
+    summary: 'With a file that was good once and is not now',
+    value: {
+      revision: '5f2d1c0b9a8e',
+      loadedAt: '2026-11-22T12:00:00.000Z',
+      failure: {
+        at: '2026-11-23T08:30:00.000Z',
+        detail: 'policy: line 5: /rules/0/when: "modell": No such key: modell',
+      },
+      policy: {
+        version: 1,
+        rules: [
+          {
+            id: 'site-dirty-rate-behind-viommu',
+            when: "vm.viommu.model != 'none' && source.qemu.between('11.0', '11.1') && migration.mayHappen('dirty-rate')",
+            verdict: 'blocked',
+            message: 'stop calc-dirty-rate first',
+          },
+        ],
+      },
+    },
   },
 };

@@ -2,7 +2,7 @@ import { Comparison } from '../decision-log/comparison.ts';
 import type { LoggedDecision } from '../decision-log/logged-decision.ts';
 import { type Outcome, outcomeOf } from '../decision-log/outcome.ts';
 import { check } from '../descriptor/check.ts';
-import { type Pointer, tokens } from '../descriptor/pointer.ts';
+import { type Pointer, tokens, valueAt } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { decisionIdOf, ruleset } from '../evaluation/canonical.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
@@ -115,9 +115,10 @@ function without(document: LoggedDecision['input'], pointers: readonly Pointer[]
   if (pointers.length === 0) return document;
   const left = structuredClone(document);
   for (const pointer of pointers) {
-    const path = tokens(pointer);
-    const last = path.pop() ?? '';
-    const holder = path.reduce<unknown>((node, key) => (isObject(node) ? node[key] : undefined), left);
+    const end = Math.max(pointer.lastIndexOf('/'), 0);
+    const [last = ''] = tokens(pointer.slice(end));
+    // A line may say anything: only members of the document itself are followed.
+    const holder = valueAt(left, pointer.slice(0, end));
     if (isObject(holder)) delete (holder as Record<string, unknown>)[last];
   }
   return left;

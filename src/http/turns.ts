@@ -1,8 +1,8 @@
 /** Milliseconds after which long work lets others in. */
 const SLICE_MS = 5;
 
-/** Milliseconds that short requests are worked on between two slices of long work, if they do not run out before. */
-const SHORT_MS = 20;
+/** How many times as long as a slice of long work took short requests come first, if they do not run out before. */
+const SHORT = 4;
 
 /**
  * How much of the time of the last piece of work may go to connections that are accepted, before the next. Node accepts one
@@ -30,8 +30,9 @@ export class Loop {
   #began = 0;
   #took: number | null = 0;
   #hasAccepted = false;
-  /** When long work last began a slice. */
-  #sliced = 0;
+  #isLong = false;
+  /** Until when short requests come before long work. */
+  #shortUntil = 0;
   /** When no short request waited. */
   #empty = 0;
 
@@ -82,7 +83,10 @@ export class Loop {
   #turn(): void {
     this.#isArmed = false;
     const now = this.#now();
-    this.#took ??= now - this.#began;
+    if (this.#took === null) {
+      this.#took = now - this.#began;
+      if (this.#isLong) this.#shortUntil = now + this.#took * SHORT;
+    }
     const isAccepting = this.#hasAccepted && now - this.#began < this.#took * (1 + ACCEPTING);
     this.#hasAccepted = false;
     const hasBegun = !isAccepting && (this.#isForLong(now) ? this.#beginLong(now) : this.#beginShort(now));
@@ -90,12 +94,11 @@ export class Loop {
   }
 
   #isForLong(now: number): boolean {
-    return this.#long.length > 0 && (this.#short.length === 0 || now - this.#sliced > SLICE_MS + SHORT_MS);
+    return this.#long.length > 0 && (this.#short.length === 0 || now >= this.#shortUntil);
   }
 
   #beginLong(now: number): boolean {
-    this.#begin(now);
-    this.#sliced = now;
+    this.#begin(now, true);
     this.#long.shift()?.();
     return true;
   }
@@ -110,9 +113,10 @@ export class Loop {
     return false;
   }
 
-  #begin(now: number): void {
+  #begin(now: number, isLong = false): void {
     this.#began = now;
     this.#took = null;
+    this.#isLong = isLong;
   }
 }
 

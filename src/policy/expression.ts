@@ -1,6 +1,6 @@
 import { type ASTNode, Environment } from '@marcbachmann/cel-js';
 import { serialize } from '@marcbachmann/cel-js/serialize';
-import { allOf, any, choose, isTrue, not, type Truth } from '../descriptor/fact.ts';
+import { all, any, choose, isFalse, isTrue, not, type Truth } from '../descriptor/fact.ts';
 import { lazy } from '../descriptor/lazy.ts';
 import { formatSize, parseSize } from '../descriptor/quantities.ts';
 import { ExpressionError, inspect, type Vocabulary } from './inspection.ts';
@@ -107,11 +107,7 @@ function told(text: string, error: unknown): ExpressionError {
 function truthOf(node: ASTNode, environment: Environment): (context: Context) => Truth {
   if (node.op === '&&' || node.op === '||') {
     const [left, right] = node.args.map((each) => truthOf(each, environment)) as [Evaluated, Evaluated];
-    if (node.op === '&&') return (context) => allOf(left(context), () => right(context));
-    return (context) => {
-      const first = left(context);
-      return isTrue(first) ? first : any(first, right(context));
-    };
+    return joined(node.op === '||', left, right);
   }
   if (node.op === '!_') {
     const truth = truthOf(node.args, environment);
@@ -130,6 +126,31 @@ function truthOf(node: ASTNode, environment: Environment): (context: Context) =>
 }
 
 type Evaluated = (context: Context) => Truth;
+
+/**
+ * `||`, which one true side `decides`, or `&&`, which one false side does: whatever the other comes to, or if it comes to
+ * nothing. Where one is not known and the other comes to nothing, it is not known what decides.
+ */
+function joined(decides: boolean, left: Evaluated, right: Evaluated): Evaluated {
+  const [join, isDecided] = decides ? ([any, isTrue] as const) : ([all, isFalse] as const);
+  return (context) => {
+    let first: Truth;
+    try {
+      first = left(context);
+    } catch (error) {
+      const second = right(context);
+      if (second.known && !isDecided(second)) throw error;
+      return second;
+    }
+    if (isDecided(first)) return first;
+    try {
+      return join(first, right(context));
+    } catch (error) {
+      if (first.known) throw error;
+      return first;
+    }
+  };
+}
 
 /** `text` with sizes worked out; inside a text a quotation mark has a backslash before it. */
 const folded = (text: string): string =>

@@ -19,8 +19,8 @@ const rules = {
 /** Ids of what the site finds by its limits. */
 export const limitIds: readonly string[] = Object.values(rules).map(({ id }) => id);
 
-/** Finds what of `here` passes a limit, or may pass it. */
-export type Limit = (here: Scenario) => Finding | null;
+/** Finds whether what `here` costs passes a limit, or may pass it. */
+export type Limit = (here: Scenario) => Finding;
 
 /** A limit as the policy file says it. */
 export function limitOf(content: LimitContent): Limit {
@@ -57,11 +57,11 @@ function held(
   figure: Fact<Range>,
   limit: bigint,
   written: (value: bigint) => string,
-): Finding | null {
+): Finding {
   const rule = rules[name];
   if (!figure.known) return siteFinding(rule, verdict, { lacks: figure.lacks });
   const { most, least } = figure.value;
-  if (most <= limit) return null;
+  if (most <= limit) return siteFinding(rule, verdict, { clear: figure });
   const isCertain = least > limit;
   const amount =
     most === least ? `comes to ${written(most)}` : `may come to ${written(most)}, and to ${written(least)} at least`;

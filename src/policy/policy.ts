@@ -80,6 +80,7 @@ export class Policy {
         const found = rules.length + limits.length === 0 ? findings : withSites(findings, judged, limits, rules);
         return withAccepted(found, judged.descriptor, live, over);
       },
+      looksBehind: (this.content.rules ?? []).some(({ when }) => /\b(?:findings|fired)\b/.test(when)),
       valuesAt: (pointer) => valuesAt(pointer, this.#mentions),
     };
   }
@@ -88,16 +89,16 @@ export class Policy {
 /** `findings`, and what limits and rules find; later rules see what earlier ones found. */
 function withSites(
   findings: readonly Finding[],
-  { source, destination }: Judged,
+  { source, destination, includeClear = false }: Judged,
   limits: readonly Limit[],
   rules: readonly SiteRule[],
 ): Finding[] {
   const found = [...findings];
   for (const limit of limits) {
     const finding = limit(source);
-    if (finding) found.push(finding);
+    if (includeClear || finding.outcome !== 'clear') found.push(finding);
   }
-  const context = new Context({ source, destination: destination ?? source, findings: found });
+  const context = new Context({ source, destination: destination ?? source, findings: found, includeClear });
   for (const { find } of rules) found.push(...find(context));
   return found;
 }

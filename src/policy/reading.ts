@@ -2,7 +2,7 @@ import type { Fact, Known, Truth } from '../descriptor/fact.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
 
 /** Thrown where an expression reads what is not known; what that lacks is in the {@link Reader}. One for all: it is thrown often. */
-export const UNKNOWN = new Error('not known');
+const UNKNOWN = new Error('not known');
 
 /** Notes what an expression reads while it is evaluated. */
 export class Reader {
@@ -24,7 +24,7 @@ export class Reader {
 
   /**
    * The truth that `evaluate` comes to, resting on what it reads.
-   * @throws whatever it throws, unless that is {@link UNKNOWN}.
+   * @throws whatever it throws, unless it reads what is not known.
    */
   truthOf(evaluate: () => boolean): Truth {
     this.#known = [];
@@ -33,7 +33,8 @@ export class Reader {
       const value = evaluate();
       return { known: true, value, from: this.#known };
     } catch (error) {
-      if (error !== UNKNOWN) throw error;
+      // What comes to nothing may yet be spared that by what is not known.
+      if (this.#lacks.length === 0) throw error;
       return { known: false, lacks: [...new Set(this.#lacks)] };
     }
   }

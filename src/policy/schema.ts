@@ -12,7 +12,7 @@ const backend = z.enum(['legacy', 'iommufd']).optional().describe('Default: what
 const text = z.string().min(1).max(1024);
 
 /** Characters of an expression. */
-export const EXPRESSION_MAX = 2048;
+const EXPRESSION_MAX = 2048;
 
 const ofFigure = <Figure extends string, Most extends z.ZodType>(figures: readonly [Figure, ...Figure[]], most: Most) =>
   z.strictObject({ figure: z.enum(figures), most, backend, verdict });

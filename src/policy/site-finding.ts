@@ -22,22 +22,23 @@ export const siteRule = (id: string, title: string, liftedBy: readonly Change[] 
   source: { confidence: 'confirmed', read: ['site policy'] },
 });
 
-/** What the policy comes to of one rule: that it fires, in the site's words, or what it lacks. */
+/** What the policy comes to of one rule: that it fires, in the site's words, or what it lacks, or that it is clear. */
 export type Outcome =
   | { readonly message: string; readonly basis: Known<unknown>; readonly held?: Finding['held'] }
-  | { readonly lacks: readonly Pointer[] };
+  | { readonly lacks: readonly Pointer[] }
+  | { readonly clear: Known<unknown> };
 
 /** What the site finds, of the VM or of one of its devices. */
 export const siteFinding = (rule: FindingRule, verdict: SiteVerdict, outcome: Outcome, device?: string): Finding => ({
   rule,
-  outcome: 'lacks' in outcome ? 'unknown' : 'fires',
-  effect: effects[verdict],
+  outcome: 'lacks' in outcome ? 'unknown' : 'clear' in outcome ? 'clear' : 'fires',
+  effect: 'clear' in outcome ? 'warning' : effects[verdict],
   host: 'source',
   device,
   reportedBy: [],
   shadowedBy: undefined,
-  messages: 'lacks' in outcome ? {} : { site: outcome.message },
-  basis: 'lacks' in outcome ? no : outcome.basis,
+  messages: 'message' in outcome ? { site: outcome.message } : {},
+  basis: 'lacks' in outcome ? no : 'clear' in outcome ? outcome.clear : outcome.basis,
   seen: false,
   once: false,
   inRealize: false,

@@ -8,6 +8,8 @@ export interface Judged {
   readonly descriptor: Descriptor;
   readonly source: Scenario;
   readonly destination: Scenario | null;
+  /** Whether what does not fire is listed too. */
+  readonly includeClear?: boolean;
 }
 
 /** What a site says beyond QEMU. */
@@ -16,6 +18,8 @@ export interface SitePolicy {
   readonly revision: string;
   /** `findings` of QEMU's rules, marked where the site accepts them, and what the site itself finds. Pure. */
   readonly heed: (findings: readonly Finding[], judged: Judged) => readonly Finding[];
+  /** Whether it looks at what QEMU never comes to say, because it stops before. */
+  readonly looksBehind: boolean;
   /** Values of the fact at `pointer` that make a difference to the site, beside those that do to QEMU's rules. */
   readonly valuesAt: (pointer: Pointer) => readonly unknown[];
 }

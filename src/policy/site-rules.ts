@@ -40,11 +40,11 @@ export function siteRuleOf(
   const condition = attempt('when', () => conditionOf(when, each, vocabulary));
   const fill = attempt('message', () => messageOf(message, each, vocabulary));
 
-  const outcomeOf = (context: Context): Outcome | null => {
+  const outcomeOf = (context: Context): Outcome => {
     try {
       const truth = condition.truth(context);
       if (!truth.known) return { lacks: truth.lacks };
-      return isFalse(truth) ? null : { message: fill(context), basis: truth };
+      return isFalse(truth) ? { clear: truth } : { message: fill(context), basis: truth };
     } catch (error) {
       // The site cannot say that it does not fire.
       return { message: `${fill(context)} (it came to nothing: ${wordsOf(error)})`, basis: yes };
@@ -52,7 +52,7 @@ export function siteRuleOf(
   };
   const found = (context: Context, device?: string): Finding[] => {
     const outcome = outcomeOf(context);
-    return outcome ? [siteFinding(rule, verdict, outcome, device)] : [];
+    return 'clear' in outcome && !context.subject.includeClear ? [] : [siteFinding(rule, verdict, outcome, device)];
   };
   return {
     cost: condition.cost,

@@ -2,6 +2,7 @@ import type { Container } from '../descriptor/container.ts';
 import type { Device } from '../descriptor/device.ts';
 import { all, any, choose, constant, type Fact, lacking, map, read, type Truth } from '../descriptor/fact.ts';
 import type { Host } from '../descriptor/host.ts';
+import type { Pointer } from '../descriptor/pointer.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import { type GuestEvent, guestEvents } from '../descriptor/migration.ts';
 import type { Viommu } from '../descriptor/vm.ts';
@@ -86,6 +87,10 @@ const part = <Thing, Part>(
   of: (thing: Thing) => Part,
 ): Member<Thing> => ({ type, of: (thing, reader) => constant(new ctor(of(thing), reader)) });
 
+/** A value that the descriptor gives, or else one that it has by default. */
+const said = <T>(parent: Pointer, field: string, value: T, isGiven: boolean, owner: string): Fact<T> =>
+  isGiven ? read(parent, field, value, 'given') : read(parent, field, value, 'default', owner);
+
 /** What is read of the vIOMMU, or `otherwise` where there is none. */
 const ofViommu =
   <T>(of: (viommu: Viommu) => Fact<T>, otherwise: T) =>
@@ -112,7 +117,12 @@ const NO_LABELS = read('/vm', 'labels', {}, 'default', 'what is not listed is ab
 
 const VmSeen = typeOf<Scenario>('Vm', {
   memory: int(({ vm }) => vm.memory),
-  running: bool(({ vm }) => read('', 'state', vm.isRunning, 'given')),
+  running: bool(({ vm: { isRunning } }) =>
+    map(
+      said('', 'state', isRunning ? 'running' : 'planned', isRunning, 'a VM of which it is not said'),
+      () => isRunning,
+    ),
+  ),
   board: string(({ vm }) => vm.board, ['q35', 'pc', 'virt', 'other']),
   accel: string(({ vm }) => vm.accel, ['kvm', 'tcg']),
   confidential: string(({ vm }) => vm.confidential, ['none', 'sev', 'sev-es', 'sev-snp', 'tdx']),
@@ -150,7 +160,9 @@ const HostSeen = typeOf<Host>('Host', {
   pageSize: int(({ pageSize }) => pageSize),
   iommufd: bool(({ hasIommufd }) => hasIommufd),
   maxDirtyBitmap: int(({ maxDirtyBitmapSize }) => maxDirtyBitmapSize),
-  dmaEntryLimit: int(({ pointer, dmaEntryLimit }) => read(`${pointer}/type1`, 'dmaEntryLimit', dmaEntryLimit, 'given')),
+  dmaEntryLimit: int(({ pointer, dmaEntryLimit, descriptor: { type1 } }) =>
+    said(`${pointer}/type1`, 'dmaEntryLimit', dmaEntryLimit, type1?.dmaEntryLimit !== undefined, 'Linux type1'),
+  ),
   iommu: part('HostIommu', HostIommuSeen, (host: Host) => host),
   behaviours: part('Behaviours', BehavioursSeen, (host: Host) => host),
 });
@@ -162,9 +174,12 @@ const MigrationSeen = typeOf<Scenario>('Migration', {
 });
 
 const DeviceSeen = typeOf<{ readonly device: Device; readonly findings: readonly Finding[] }>('Device', {
-  id: string(({ device }) => read(device.pointer, 'id', device.id, 'given')),
+  id: string(({ device: { pointer, id, descriptor } }) =>
+    said(pointer, 'id', id, descriptor.id !== undefined, 'its place in the list'),
+  ),
   type: string(
-    ({ device }) => read(device.pointer, 'type', device.type, 'given'),
+    ({ device: { pointer, type, descriptor } }) =>
+      said(pointer, 'type', type, descriptor.type !== undefined, 'a VFIO device'),
     ['vfio-pci', 'mdev', 'vfio-ap', 'vfio-ccw', 'vfio-user-pci'],
   ),
   backend: string(({ device }) => device.backend, ['legacy', 'iommufd']),
@@ -174,9 +189,10 @@ const DeviceSeen = typeOf<{ readonly device: Device; readonly findings: readonly
   stopCopy: bool(({ device }) => device.stopCopy),
   p2p: bool(({ device }) => device.p2p),
   tracksDirtyPages: bool(({ device }) => device.tracksDirtyPages),
-  unpluggedForMigration: bool(({ device }) =>
-    read(device.pointer, 'unpluggedForMigration', device.descriptor.unpluggedForMigration === true, 'given'),
-  ),
+  unpluggedForMigration: bool(({ device: { pointer, descriptor } }) => {
+    const { unpluggedForMigration: value } = descriptor;
+    return said(pointer, 'unpluggedForMigration', value === true, value !== undefined, 'a VFIO device');
+  }),
 });
 
 const ContainerSeen = typeOf<Container>('Container', {
@@ -220,6 +236,8 @@ export interface Subject {
   readonly destination: Scenario;
   /** What was found so far: what is added to it, later rules see. */
   readonly findings: readonly Finding[];
+  /** Whether rules list what they find clear, too. */
+  readonly includeClear: boolean;
 }
 
 /** The names that expressions begin with, by what they are asked of, with the type of each. */

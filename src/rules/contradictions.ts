@@ -3,6 +3,7 @@ import type { Scenario } from '../descriptor/scenario.ts';
 import type { Finding } from './finding.ts';
 import { recognise } from './recognise.ts';
 import { runtimeBlockedReason } from './runtime-blocked-reason.ts';
+import { asSaid } from './shadows.ts';
 
 /** The source's VM runs: what by our rules would have kept it from starting did not. */
 export const contradictedByRunning = (findings: readonly Finding[]): Finding[] =>
@@ -13,7 +14,7 @@ export const contradictedByRunning = (findings: readonly Finding[]): Finding[] =
   );
 
 /**
- * `findings`, as they were predicted, beside the `reasons` that the running QEMU gave in `query-migrate`, which outrank
+ * `findings`, as they are predicted, beside the `reasons` that the running QEMU gave in `query-migrate`, which outrank
  * them: what was predicted and is not there is contradicted, and so is what is there and was not predicted, which counts
  * all the same; whether an unknown one holds is known.
  */
@@ -27,14 +28,9 @@ export function contradictedByReasons(
     const at = left.findIndex(({ reason }) => isTheirs(reason));
     return at === -1 ? undefined : left.splice(at, 1)[0];
   };
-  const heeded = findings.flatMap((finding): Finding[] => {
-    const { effect, outcome, messages, reportedBy } = finding;
-    if (effect !== 'blocker' || (outcome === 'fires' && !reportedBy.includes('query-migrate'))) return [finding];
-    if (outcome === 'fires') {
-      const predicted = messages.queryMigrate ?? '';
-      return [claim((reason) => isSame(predicted, reason)) ? finding : { ...finding, outcome: 'contradicted' }];
-    }
-    if (outcome !== 'unknown') return [finding];
+  const foreseen = withDenied(findings, (predicted) => claim((reason) => isSame(predicted, reason)) !== undefined);
+  const heeded = foreseen.flatMap((finding): Finding[] => {
+    if (finding.effect !== 'blocker' || finding.outcome !== 'unknown') return [finding];
     const name = devices.find(({ id }) => id === finding.device)?.name;
     const seen = claim((reason) => isOf(finding.rule.id, name, reason));
     return seen ? [reported(finding, seen.reason, seen.index, 'fires')] : [];
@@ -47,6 +43,24 @@ export function contradictedByReasons(
   });
   const after = heeded.findLastIndex(({ effect }) => effect === 'blocker' || effect === 'start-failure') + 1;
   return heeded.toSpliced(after, 0, ...unforeseen);
+}
+
+/**
+ * `findings`, with those contradicted that `query-migrate` would show and that are not there, by their words. Where QEMU
+ * did not stop at one, it went on to what was thought to be behind it, which would be there, too.
+ */
+function withDenied(findings: readonly Finding[], isThere: (reason: string) => boolean): Finding[] {
+  const heard = new Set<number>();
+  for (let said = asSaid(findings); ; said = asSaid(said)) {
+    const before = said;
+    said = before.map((finding, index) => {
+      if (heard.has(index) || finding.outcome !== 'fires' || finding.effect !== 'blocker') return finding;
+      if (!finding.reportedBy.includes('query-migrate')) return finding;
+      heard.add(index);
+      return isThere(finding.messages.queryMigrate ?? '') ? finding : { ...finding, outcome: 'contradicted' };
+    });
+    if (said.every((finding, index) => finding === before[index])) return said;
+  }
 }
 
 const UNFORESEEN = {

@@ -58,7 +58,7 @@ export interface Acceptance {
 }
 
 /** A predicted figure, at most and at least, and the most that the site allows of it, inclusive. */
-export interface Held {
+interface Held {
   readonly figure: string;
   readonly value: bigint;
   readonly atLeast: bigint;

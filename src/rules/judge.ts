@@ -20,7 +20,7 @@ import type { Finding } from './finding.ts';
 import { passes, startPasses } from './index.ts';
 import { fullPlanOf, type Planned, type PlannedPass, planOf } from './plan.ts';
 import { type Case, type DeviceHere, type Effect, effects, type OtherHere, type Rule } from './rule.ts';
-import { withReporters, withShadows } from './shadows.ts';
+import { asSaid } from './shadows.ts';
 import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
 
 /**
@@ -60,11 +60,8 @@ function heedQemu(findings: Finding[], scenario: Scenario): Finding[] {
   const reasons = isSource ? blockedReasons : undefined;
   if (findings.length === 0 && reasons === undefined) return findings;
   const predicted = isSource && isRunning ? contradictedByRunning(findings) : findings;
-  return reasons === undefined ? predicted : contradictedByReasons(asSaid(predicted), reasons, scenario);
+  return reasons === undefined ? predicted : contradictedByReasons(predicted, reasons, scenario);
 }
-
-const asSaid = (findings: Finding[]): Finding[] =>
-  findings.length === 0 ? findings : withReporters(withShadows(findings));
 
 /** The one device of `container`, if it has but one. */
 const onlyDeviceOf = ({ devices }: Container): string | undefined => (devices.length > 1 ? undefined : devices[0]?.id);
@@ -227,7 +224,7 @@ function apply<Here extends Scenario>(
   }
   if (!truth.known || !effect.known) {
     const lacks = new Set([truth, effect].flatMap((fact) => (fact.known ? [] : fact.lacks)));
-    return findingOf('unknown', effect.known ? OPEN[effect.value] : OPEN.blocker, [...lacks]);
+    return findingOf('unknown', OPEN[effect.known ? behindDoor(rule, effect.value, here) : 'blocker'], [...lacks]);
   }
   return findingOf('fires', consequence(rule, effect.value, said, here, device));
 }
@@ -286,6 +283,16 @@ const OPEN = Object.fromEntries(
   effects.map((effect) => [effect, { effect, messages: {}, once: false }]),
 ) as unknown as Readonly<Record<Effect, Consequence>>;
 
+/** Whether QEMU does not start over a blocker. */
+const isFatal = (rule: Rule, effect: Effect, { vm }: Scenario): boolean =>
+  effect === 'blocker' && !rule.whileRunning && isTrue(vm.onlyMigratable);
+
+/** What `effect` comes to on its side: a blocker does not keep the VM from coming in to the destination, but from going on. */
+const behindDoor = (rule: Rule, effect: Effect, here: Scenario): Effect =>
+  here.side === 'destination' && effect === 'blocker' && !isFatal(rule, effect, here)
+    ? (rule.atDestination ?? 'warning')
+    : effect;
+
 /** What comes of a rule that fires, and QEMU's words for it with its prefixes. */
 function consequence<Here extends Scenario>(
   rule: Rule,
@@ -294,10 +301,9 @@ function consequence<Here extends Scenario>(
   here: Here,
   device: Device | null,
 ): Consequence {
-  const isFatalBlocker = effect === 'blocker' && !rule.whileRunning && isTrue(here.vm.onlyMigratable);
-  const reached = isFatalBlocker ? 'start-failure' : effect;
-  const isDoor = here.side === 'destination' && reached === 'blocker';
-  const final = { effect: isDoor ? (rule.atDestination ?? 'warning') : reached, once: said?.once === true };
+  const isFatalBlocker = isFatal(rule, effect, here);
+  const reached = isFatalBlocker ? 'start-failure' : behindDoor(rule, effect, here);
+  const final = { effect: reached, once: said?.once === true };
   if (said?.message == null) return { ...final, messages: {} };
   const parameters = { ...(device && { device: device.name }), ...said.parameters?.(here) };
   const reason = fill(said.message, parameters);

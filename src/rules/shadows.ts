@@ -1,11 +1,15 @@
 import { counts, type Finding, isRefusal, type Phase, phaseOf, phases, type Reporter } from './finding.ts';
 
+/** `findings` with what QEMU never comes to say marked, and with where the others are read. */
+export const asSaid = (findings: readonly Finding[]): Finding[] =>
+  findings.length === 0 ? [] : withReporters(withShadows(findings));
+
 /**
  * Marks what QEMU never comes to say. A device stops at its first refusal in `vfio_migration_realize`; a VM that fails to
  * start ends there, and with it every blocker; what fails `migrate`, or the start of dirty tracking, fails it once; and a
  * hazard of running migration cannot happen behind any of them.
  */
-export function withShadows(findings: readonly Finding[]): Finding[] {
+function withShadows(findings: readonly Finding[]): Finding[] {
   const refusals = findings.filter((finding) => counts(finding) && isRefusal(finding));
   // A blocker that stands for all devices does not end the realizing of one.
   const inRealize = refusals.filter(({ inRealize: isIn, once, effect }) => isIn && !(once && effect === 'blocker'));
@@ -50,7 +54,7 @@ const isBefore = (findings: readonly Finding[], a: Finding, b: Finding): boolean
  * Says where each finding is read. `query-migrate` lists all blockers; `migrate` names the one that was added last, unless
  * there is a device whose state cannot be saved.
  */
-export function withReporters(findings: readonly Finding[]): Finding[] {
+function withReporters(findings: readonly Finding[]): Finding[] {
   const said = new Set(findings.filter((finding) => counts(finding) && finding.shadowedBy === undefined));
   const blockers = [...said].filter(({ effect }) => effect === 'blocker');
   const named = blockers.findLast(({ rule }) => rule.vmState) ?? blockers.at(-1);

@@ -18,10 +18,16 @@ export const viommuAmdMigration = vmRule({
   effect: 'blocker',
   vmState: true,
   cases: {
-    never: { ...words, holds: ({ vm }) => ofViommu(vm, ['amd'], () => vm.hasViommu) },
+    never: {
+      ...words,
+      holds: ({ vm }) => (vm.viommu === null ? vm.hasViommu : ofViommu(vm, ['amd'], () => vm.hasViommu)),
+    },
     'with-pci-id': {
       ...words,
-      holds: ({ vm }) => ofViommu(vm, ['amd'], ({ hasPciId }) => any(not(hasPciId), vm.onlyMigratable)),
+      holds: ({ vm }) =>
+        vm.viommu === null
+          ? vm.hasViommu
+          : ofViommu(vm, ['amd'], ({ hasPciId }) => any(not(hasPciId), vm.onlyMigratable)),
     },
   },
   liftedBy: ['viommu-pci-id', 'other-qemu', 'remove-viommu'],

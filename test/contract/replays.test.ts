@@ -242,6 +242,13 @@ describe('a line that is wrong is answered with what is wrong with it, and the o
     expect(totals).toMatchObject({ lines: 3, same: 2, errors: 1 });
   });
 
+  it('a pointer leads nowhere but into the input', async () => {
+    const [line] = await loggedBy(1, () => post('/v1/evaluations', body));
+    const before = Object.getOwnPropertyNames(Object.prototype);
+    await replay([{ ...line, defaults: ['/__proto__/valueOf', '/vm/__proto__/__lookupGetter__', '/vm/vfio/0/0', ''] }]);
+    expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before);
+  });
+
   it('members that a later version logs are passed over', async () => {
     const [line] = await loggedBy(1, () => post('/v1/evaluations', body));
     expect(await replay([{ ...line, new: { in: 'version 2' } }])).toMatchObject([{ totals: { same: 1 } }]);

@@ -114,3 +114,18 @@ Figures
 `);
   });
 });
+
+it('names no more rules than there may be, however many a log makes up', () => {
+  const comparison = new Comparison();
+  const madeUp = (line: number) =>
+    Array.from({ length: 1000 }, (_, index) => ({ rule: `${line}-${index}`, outcome: 'fires' as const }));
+  for (let line = 1; line <= 6; line++) {
+    const then = {
+      ...outcome('blocked', 'a'),
+      rules: [{ rule: 'x'.repeat(1000), outcome: 'fires' as const }, ...madeUp(line)],
+    };
+    comparison.add({ line }, logged(then, 'same'), outcome('blocked', 'a'), 'same');
+  }
+  const { rules, changed } = comparison.totals();
+  expect([changed, rules.length, rules.every(({ rule }) => rule.length < 1000)]).toEqual([6, 4096, true]);
+});

@@ -87,6 +87,25 @@ describe('what QEMU itself lists in query-migrate', () => {
       found: ['vfio-viommu fires query-migrate,migrate', 'vfio-viommu contradicted '],
     },
     {
+      name: 'nothing, where one blocker was predicted behind another',
+      given: {
+        '/source/devices/dev0': { protocol: 'v2', stopCopy: false, p2p: true, dmaLogging: false },
+        '/migration/guestEvents': [],
+        ...seen(),
+      },
+      verdict: 'allowed',
+      found: ['vfio-migration-init contradicted ', 'vfio-dirty-tracking contradicted '],
+    },
+    {
+      name: 'the one that was predicted behind another',
+      given: {
+        '/source/devices/dev0': { protocol: 'v2', stopCopy: false, p2p: true, dmaLogging: false },
+        ...seen("0000:3b:00.1: VFIO device doesn't support device and IOMMU dirty tracking"),
+      },
+      verdict: 'blocked',
+      found: ['vfio-migration-init contradicted ', 'vfio-dirty-tracking fires query-migrate,migrate'],
+    },
+    {
       name: 'what was unknown is known to hold',
       given: {
         '/source/devices/dev0': {},

@@ -74,6 +74,7 @@ describe('each route asks for', () => {
     '/v1/imports': 'evaluate',
     '/v1/placements': 'evaluate',
     '/v1/platforms': 'none',
+    '/v1/policy': 'evaluate',
     '/v1/replays': 'batch',
     '/v1/rules': 'none',
     '/v1/rules/{id}': 'none',

@@ -21,7 +21,10 @@ describe('the sample', () => {
 
   it('is shown in the README in a form that is good', () => {
     const [, shown = ''] = /```yaml\n(# yaml-language-server[^]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
-    expect(parsePolicy(shown).content).toMatchObject({ rules: [{ id: 'site-dirty-rate-behind-viommu' }], accept: [{}] });
+    expect(parsePolicy(shown).content).toMatchObject({
+      rules: [{ id: 'site-dirty-rate-behind-viommu' }],
+      accept: [{}],
+    });
   });
 
   it('names its JSON Schema', () => {

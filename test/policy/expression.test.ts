@@ -16,7 +16,7 @@ const vocabularyFor = (each: Each, mentions: Mention[] = []) => ({
 
 function contextOf(given: Given): Context {
   const source = resolve(descriptorWith(given), 'source');
-  return new Context({ source, destination: source, findings: judge(source) });
+  return new Context({ source, destination: source, findings: judge(source), includeClear: false });
 }
 
 /** What `text` comes to: true, false, or what it lacks. */
@@ -96,6 +96,11 @@ describe('an expression', () => {
     ['devices.all(d, d.tracksDirtyPages)', noTracking, [dmaLogging]],
     ["devices.exists(d, d.tracksDirtyPages && d.id == 'dev1')", noTracking, false],
     ["findings.fired('vfio-dirty-tracking')", { ...noTracking, '/source/iommu': undefined }, [dmaLogging]],
+    ["source.qemu >= version('11.0') && vm.labels['class'] == 'batch'", noQemu, [qemu]],
+    ["vm.labels['class'] == 'batch' && source.qemu >= version('11.0')", noQemu, [qemu]],
+    ["devices.all(d, source.qemu >= version('11.0') && vm.labels['class'] == 'batch')", noQemu, [qemu]],
+    ["vm.labels['class'] == 'batch' && vm.memory == 0", {}, false],
+    ["vm.labels['class'] == 'batch' || vm.memory > 0", {}, true],
     [
       'figures.largestBitmap > 0',
       { '/vm/viommu': { model: 'intel' }, '/vm/machine': undefined },
@@ -118,6 +123,8 @@ describe('an expression', () => {
     ['1 / (vm.memory - vm.memory) == 0', 'division by zero'],
     ['vm.memory * vm.memory * vm.memory > 0', 'integer overflow'],
     ["devices[7].id == 'x'", 'index out of bounds'],
+    ["vm.labels['class'] == 'batch' && vm.memory > 0", 'No such key: class'],
+    ["vm.memory == 0 || vm.labels['class'] == 'batch'", 'No such key: class'],
   ])('%s comes to nothing', (text, words) => {
     expect(() => truth(text)).toThrow(words);
   });

@@ -102,6 +102,19 @@ describe('a limit', () => {
     );
   });
 
+  it('that is passed, or not, or in part, as missing facts turn out, leaves all of that possible', () => {
+    const limits = [{ figure: 'unmapCalls' as const, most: 100, verdict: 'blocked' as const }];
+    const accept = [{ trigger: 'domain-switch' as const, by: 'ops', why: 'short', until: '2099-12-31' }];
+    const given = {
+      ...translated,
+      '/source/qemu': undefined,
+      '/source/devices/dev0/dmaLogging': true,
+      '/source/behaviours': { viommuBlock: 'never' },
+      '/migration/guestEvents': ['domain-switch'],
+    };
+    expect(decide({ limits, accept }, given).possible).toEqual(['allowed', 'risky', 'blocked']);
+  });
+
   it('does not count a domain switch that cannot happen', () => {
     const limits = [{ figure: 'unmapCalls' as const, most: 0, verdict: 'risky' as const }];
     expect(siteFindings(decide({ limits }, mapped))).toHaveLength(1);
@@ -148,6 +161,18 @@ describe('a rule of the site', () => {
         { pointer: '/vm/memory', value: 4_294_967_296, origin: 'given' },
       ],
     });
+  });
+
+  it('is listed where it is clear, for who asks, with what it read', () => {
+    const policy = policyOf(rule('vm.running')).at(NOW);
+    const decision = evaluate(descriptorWith({}), { policy, includeClear: true });
+    expect(found(decision, 'site-test')).toMatchObject({
+      outcome: 'clear',
+      effect: 'warning',
+      messages: {},
+      evidence: [{ pointer: '/state', value: 'planned', origin: 'default' }],
+    });
+    expect(decision.verdict).toBe('allowed');
   });
 
   it('that is false finds nothing', () => {
@@ -347,6 +372,15 @@ describe('a revision', () => {
     expect(decision.decisionId).not.toBe(plain.decisionId);
     expect(decide(parts).decisionId).toBe(decision.decisionId);
   });
+});
+
+it.each([
+  ["findings.fired('vfio-viommu')", true],
+  ["devices.exists(d, d.fired('vfio-viommu'))", true],
+  ['vm.running', false],
+])('a policy looks behind refusals where it asks what was found: %s, %s', (when, looks) => {
+  const rules = [{ id: 'site-test', when, verdict: 'risky' as const, message: 'x' }];
+  expect(policyOf({ rules }).at(NOW).looksBehind).toBe(looks);
 });
 
 const NOTHING = decide({});

@@ -56,7 +56,7 @@ describe('whatever an expression may read', () => {
   it.each(Object.entries(sparse))('is known where %s, or somebody can be asked for it', (_what, descriptor) => {
     const source = resolve(descriptor, 'source');
     const destination = descriptor.destination ? resolve(descriptor, 'destination') : source;
-    const context = new Context({ source, destination, findings: judge(source) });
+    const context = new Context({ source, destination, findings: judge(source), includeClear: false });
     [context.device] = context.devices;
     [context.container] = context.containers;
     for (const { each, text } of all) {

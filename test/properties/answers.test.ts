@@ -109,8 +109,8 @@ describe('what was answered of VMs that are called otherwise is what would have 
 });
 
 describe('what looks as what was asked before, but for names, is answered as what it is', () => {
-  const text = (ref: string, vfio: string): string =>
-    `{${ref}"memory":"4GiB","vfio":[${vfio}]},"source":{"qemu":"11.1.0","kernel":"6.12"},"migration":{"mode":"normal"}}`;
+  const text = (begin: string, vfio: string): string =>
+    `{${begin}"memory":"4GiB","vfio":[${vfio}]},"source":{"qemu":"11.1.0","kernel":"6.12"},"migration":{"mode":"normal"}}`;
 
   it.each<[string, (ref: string, name: string) => string]>([
     ['a member twice, once escaped', (a) => text(String.raw`"ref":"${a}","\u0072ef":"x","vm":{`, '{}')],

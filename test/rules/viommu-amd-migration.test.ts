@@ -30,7 +30,10 @@ testRule('viommu-amd-migration', {
     { name: 'another model', given: { '/vm/viommu': { model: 'virtio' } } },
     { name: 'no vIOMMU', given: {} },
   ],
-  unknown: [{ name: 'QEMU unknown', given: { ...explicit, '/source/qemu': undefined }, lacks: ['/source/qemu'] }],
+  unknown: [
+    { name: 'QEMU unknown', given: { ...explicit, '/source/qemu': undefined }, lacks: ['/source/qemu'] },
+    { name: 'a vIOMMU may not be listed', given: { '/closed': false, '/vm/vfio': [] }, lacks: ['/vm/viommu'] },
+  ],
 });
 
 it('migrate names the vIOMMU before any blocker', () => {
