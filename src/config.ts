@@ -89,6 +89,10 @@ const environment = z.object({
       for (const pointer of pointers.filter((each) => !places.has(each))) {
         context.addIssue({ code: 'custom', message: `no descriptor has anything at ${pointer}` });
       }
+      for (const pointer of pointers.filter(holdsDevices)) {
+        const message = `${pointer} holds whole devices: say what of them is masked, such as /vm/vfio/*/host`;
+        context.addIssue({ code: 'custom', message });
+      }
       return pointers;
     })
     .nullable()
@@ -170,6 +174,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     decisionLogMaskKeyFile: data.DECISION_LOG_MASK_KEY_FILE,
   };
 }
+
+/** Whether `pointer`, in which `*` stands for anything, is to a VFIO device or to what it is inside of: its id is in other places, too. */
+const holdsDevices = (pointer: string): boolean => /^\/(?:vm|\*)(?:\/(?:vfio|\*)(?:\/(?:\d+|\*))?)?$/.test(pointer);
 
 /** What of the TLS variables makes no sense together. */
 function contradictionIn(data: z.infer<typeof environment>): string | null {

@@ -1,4 +1,5 @@
 import { parseTree, printParseErrorCode, type ParseError } from 'jsonc-parser';
+import { DEPTH_MAX, isTooDeep } from '../descriptor/depth.ts';
 import { type Format, sniffFormat } from '../importers/index.ts';
 import { isEnvelope, openEnvelope } from './envelope.ts';
 import { type Count, type Item, importing, NO_SITE, plainItem, withOrigin } from './item.ts';
@@ -41,7 +42,7 @@ export class Reader {
     if (isObject(json)) {
       const isKubernetes = Object.hasOwn(json, 'apiVersion');
       if (!isKubernetes && !isEnvelope(json)) return [plainItem(json)];
-      if (isDeeperThan(DEPTH_MAX, json)) throw new Problem('malformed-json', `nested more than ${DEPTH_MAX} deep`);
+      if (isTooDeep(json)) throw new Problem('malformed-json', `nested more than ${DEPTH_MAX} deep`);
       if (isKubernetes) return imported(JSON.stringify(json), 'kubevirt', count);
       const valid = this.#validateEnvelope(json);
       if (valid !== true) throw valid.error;
@@ -51,18 +52,6 @@ export class Reader {
     const format = sniffFormat(text);
     return format === undefined || format === 'descriptor' ? [plainItem(json)] : imported(text, format, count);
   }
-}
-
-/** Objects and lists in one another: several times what is nested most deeply, the buses that QEMU lists. */
-const DEPTH_MAX = 128;
-
-/** Whether members of members go deeper than `limit`; said without going there. */
-function isDeeperThan(limit: number, value: unknown): boolean {
-  let level: readonly unknown[] = [value];
-  for (let depth = 0; depth < limit && level.length > 0; depth++) {
-    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
-  }
-  return level.length > 0;
 }
 
 const isListOfStrings = (json: unknown): boolean =>

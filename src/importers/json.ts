@@ -1,3 +1,4 @@
+import { DEPTH_MAX, isTooDeep } from '../descriptor/depth.ts';
 import { refuse } from './import-error.ts';
 import type { Imported } from './imported.ts';
 
@@ -12,6 +13,7 @@ export function importDescriptors(text: string): readonly Imported[] {
   const list: readonly unknown[] = Array.isArray(parsed) ? parsed : [parsed];
   return list.map((each) => {
     if (typeof each !== 'object' || each === null) return refuse({}, 'not a JSON object');
+    if (isTooDeep(each)) return refuse({}, `nested more than ${DEPTH_MAX} deep`);
     return { descriptor: each as Imported['descriptor'], notes: [] };
   });
 }

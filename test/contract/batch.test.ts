@@ -171,6 +171,12 @@ describe('a line that is wrong is answered with what is wrong with it, and the o
       'malformed-json',
       { detail: 'nested more than 128 deep' },
     ],
+    [
+      'an envelope with a document with braces 2000 deep',
+      { import: { document: `${'{"vm":'.repeat(2000)}1${'}'.repeat(2000)}` } },
+      'malformed-json',
+      { detail: '/import/document: nested more than 128 deep' },
+    ],
     ['a ref that is none', { ...risky, ref: 7 }, 'invalid-request', { errors: [{ pointer: '/ref' }] }],
     [
       'a line that is too long',

@@ -44,6 +44,7 @@ describe('the configuration', () => {
     [{ DECISION_LOG_MASK: 'ref' }, 'DECISION_LOG_MASK: must be JSON Pointers'],
     [{ DECISION_LOG_MASK: '/ref,' }, 'DECISION_LOG_MASK: must be JSON Pointers'],
     // A pointer that is misspelt would mask nothing.
+    [{ DECISION_LOG_MASK: '/vm/vfio/*' }, 'DECISION_LOG_MASK: /vm/vfio/* holds whole devices'],
     [{ DECISION_LOG_MASK: '/ref,/vm/nam' }, 'DECISION_LOG_MASK: no descriptor has anything at /vm/nam'],
     [{ DECISION_LOG_MASK: '/vm/vfio/host' }, 'DECISION_LOG_MASK: no descriptor has anything at /vm/vfio/host'],
   ])('%j is refused', (env, words) => {

@@ -19,6 +19,7 @@ const MACHINERY = [
   'recognise.ts',
   'rule.ts',
   'shadows.ts',
+  'vfio-save-prepare.ts',
   'viommu.ts',
   'words.ts',
 ];
