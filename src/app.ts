@@ -136,10 +136,10 @@ export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogge
   };
   evaluations(app, reader, compile, judging);
   batch(app, reader, judging);
-  imports(app, profiles);
+  imports(app, profiles, policies);
   placements(app, profiles, policies);
   policy(app, policies);
-  simulations(app, profiles);
+  simulations(app, profiles, policies);
   replays(app, { isLine: compile({ schema: ref('LoggedDecision') }), isDescriptor }, policies);
   catalogue(app);
   health(app, policies);

@@ -19,7 +19,7 @@ import { isObject } from './overlay.ts';
 import { internalError, Problem } from './problems.ts';
 import { Sheet } from './sheet.ts';
 import type { Site } from './policies.ts';
-import { underSite } from './site-defaults.ts';
+import { profilesUnder, underSite } from './site-defaults.ts';
 import { type Answering, CHUNK } from './streaming.ts';
 
 /** An item of a batch, and where it stands. */
@@ -83,6 +83,7 @@ export class BatchAnswers implements Answering<Sent> {
   readonly #query: BatchQuery;
   readonly #frame: Frame;
   readonly #asked: Asked;
+  readonly #profiles: HostProfiles;
   readonly #wish: Wish;
   /** What the answer to an item depends on beside the item. */
   readonly #context: string;
@@ -100,6 +101,7 @@ export class BatchAnswers implements Answering<Sent> {
     this.#query = query;
     this.#frame = frame;
     this.#asked = asked;
+    this.#profiles = profilesUnder(judges.site, judges.profiles);
     this.#wish = { remedies: query.remedies, decides: query.remedies, includeClear: false };
     this.#context = contextFor(this.#wish, query, judges.site);
     this.#sheet.write(frame.open);
@@ -128,7 +130,7 @@ export class BatchAnswers implements Answering<Sent> {
     }
     for (const sent of items) {
       try {
-        const item = underSite(withHosts(sent, this.#query, this.#judges.profiles), this.#judges.site);
+        const item = underSite(withHosts(sent, this.#query, this.#profiles), this.#judges.site);
         this.#answer(place, answers.of(item, this.#wish));
         if (json !== null && item.isVerbatim) answers.learn(json, this.#context, item, this.#wish);
       } catch (error) {

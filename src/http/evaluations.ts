@@ -12,7 +12,7 @@ import { type Policies, policyParameter, type PolicyQuery, type Site } from './p
 import { emptyBody, problemAnswer } from './problems.ts';
 import { askedIn } from './remembering.ts';
 import { type JsonSchema, ref } from './schemas.ts';
-import { underSite } from './site-defaults.ts';
+import { profilesUnder, underSite } from './site-defaults.ts';
 import type { Compile } from './validation.ts';
 import { verdictList } from './verdict-list.ts';
 
@@ -114,7 +114,7 @@ function answer(request: Asking, reader: Reader, { answers, profiles }: Judging,
   const [sent] = reader.items(body ?? '', type, 'one');
   if (!sent) throw emptyBody();
   request.item = sent;
-  const item = underSite(withHosts(sent, query, profiles), site);
+  const item = underSite(withHosts(sent, query, profilesUnder(site, profiles)), site);
   const answered = answers.of(item, wish);
   if (body !== undefined && item.isVerbatim) answers.learn(body, context, item, wish);
   return answered;

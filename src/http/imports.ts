@@ -4,18 +4,20 @@ import { member, type Pointer } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { addHosts, hostParameters, type HostQuery } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
+import type { Policies } from './policies.ts';
 import type { ImportAnswer } from './imports-schema.ts';
 import type { Item } from './item.ts';
 import { nearest } from './overlay.ts';
 import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
+import { profilesUnder } from './site-defaults.ts';
 
 /** `POST /v1/imports`: what a document is read as. */
-export function imports(app: FastifyInstance, profiles: HostProfiles): void {
+export function imports(app: FastifyInstance, profiles: HostProfiles, policies: Policies): void {
   app.post<{ Body: Descriptor; Querystring: HostQuery }>(
     '/v1/imports',
     {
-      preValidation: async (request) => addHosts(request, request.query, profiles),
+      preValidation: async (request) => addHosts(request, request.query, profilesUnder(policies.for({}), profiles)),
       schema: {
         operationId: 'import',
         summary: 'Which descriptor does this document become, and where did each member of it come from?',

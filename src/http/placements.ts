@@ -12,7 +12,7 @@ import { isObject } from './overlay.ts';
 import { type Policies, policyParameter, type PolicyQuery, type Site } from './policies.ts';
 import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
-import { putUnder } from './site-defaults.ts';
+import { profilesUnder, putUnder } from './site-defaults.ts';
 import { inTurns } from './turns.ts';
 
 interface Query extends PolicyQuery {
@@ -60,11 +60,12 @@ export function placements(app: FastifyInstance, profiles: HostProfiles, policie
 
 /** Puts into the body what host profiles and the site's policy say of the source and of the candidates. */
 function addCandidates(request: FastifyRequest, profiles: HostProfiles, site: Site): void {
-  addHosts(request, {}, profiles);
+  const known = profilesUnder(site, profiles);
+  addHosts(request, {}, known);
   putUnder(request, site);
   const { body } = request;
   if (!isObject(body)) return;
-  const { candidates, sites } = withCandidates(body, profiles, site);
+  const { candidates, sites } = withCandidates(body, known, site);
   if (candidates !== undefined) request.body = { ...body, candidates };
   request.candidateSites = sites;
 }

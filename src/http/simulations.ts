@@ -4,16 +4,18 @@ import { simulating } from '../evaluation/simulate.ts';
 import type { Trace } from '../evaluation/trace.ts';
 import { addHosts } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
+import type { Policies } from './policies.ts';
 import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';
+import { profilesUnder } from './site-defaults.ts';
 import { inTurns } from './turns.ts';
 
 /** `POST /v1/simulations`: what QEMU and the kernel do, step by step, when a guest acts. */
-export function simulations(app: FastifyInstance, profiles: HostProfiles): void {
+export function simulations(app: FastifyInstance, profiles: HostProfiles, policies: Policies): void {
   app.post<{ Body: SimulationRequest }>(
     '/v1/simulations',
     {
-      preValidation: async (request) => addHosts(request, {}, profiles),
+      preValidation: async (request) => addHosts(request, {}, profilesUnder(policies.for({}), profiles)),
       schema: {
         operationId: 'simulate',
         summary: 'What do QEMU and the kernel do to the DMA mappings when the guest acts?',

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { Pointer } from '../descriptor/pointer.ts';
-import { beneath, type ProfiledHost, withProfile } from './host-profiles.ts';
+import { beneath, type HostProfiles, type ProfiledHost, withProfile } from './host-profiles.ts';
 import type { Item } from './item.ts';
 import { isObject } from './overlay.ts';
 import type { Site } from './policies.ts';
@@ -9,6 +9,19 @@ import type { Site } from './policies.ts';
 export function underSite(item: Item, { policy, defaults }: Site): Item {
   return policy ? withDefaults({ ...item, policy }, defaults) : item;
 }
+
+/** The host profiles that a request may name: those of `site`, and the `configured` ones that it has no other of. */
+export const profilesUnder = ({ defaults: { hosts } }: Site, configured: HostProfiles): HostProfiles =>
+  hosts === undefined ? configured : joined(hosts, configured);
+
+const joined = (hosts: NonNullable<Site['defaults']['hosts']>, configured: HostProfiles): HostProfiles => {
+  const known = kept.get(hosts) ?? new Map([...configured, ...Object.entries(hosts)]);
+  kept.set(hosts, known);
+  return known;
+};
+
+/** A process has one set of configured profiles. */
+const kept = new WeakMap<object, HostProfiles>();
 
 /** `item` with what `defaults` say beneath what it says; of a destination, if it names one. */
 function withDefaults(item: Item, { source, destination, migration }: Site['defaults']): Item {

@@ -10,6 +10,10 @@ const SHORT = 4;
  */
 const ACCEPTING = 1 / 2;
 
+/** Milliseconds that the short requests which are begun at once may take together, and how many they may be at most. */
+const TOGETHER_MS = 1;
+const TOGETHER = 32;
+
 interface Short {
   readonly since: number;
   readonly go: (waited: number) => boolean;
@@ -30,7 +34,8 @@ export class Loop {
   #began = 0;
   #took: number | null = 0;
   #hasAccepted = false;
-  #isLong = false;
+  /** How many short requests it was of; 0 for a slice of long work. */
+  #of = 1;
   /** Until when short requests come before long work. */
   #shortUntil = 0;
   /** When no short request waited. */
@@ -55,7 +60,7 @@ export class Loop {
       this.#short.push({ since: now, go });
       return;
     }
-    this.#begin(now);
+    this.#begin(now, 1);
     this.#arm();
     go(0);
   }
@@ -79,13 +84,13 @@ export class Loop {
     this.#later(() => this.#turn());
   }
 
-  /** Begins one piece of work, which is done when this is called again. */
+  /** Begins a piece of work, which is done when this is called again. */
   #turn(): void {
     this.#isArmed = false;
     const now = this.#now();
     if (this.#took === null) {
       this.#took = now - this.#began;
-      if (this.#isLong) this.#shortUntil = now + this.#took * SHORT;
+      if (this.#of === 0) this.#shortUntil = now + this.#took * SHORT;
     }
     const isAccepting = this.#hasAccepted && now - this.#began < this.#took * (1 + ACCEPTING);
     this.#hasAccepted = false;
@@ -98,25 +103,32 @@ export class Loop {
   }
 
   #beginLong(now: number): boolean {
-    this.#begin(now, true);
+    this.#begin(now, 0);
     this.#long.shift()?.();
     return true;
   }
 
   #beginShort(now: number): boolean {
-    while (this.#short.length > 0) {
+    const most = this.#together;
+    let begun = 0;
+    while (this.#short.length > 0 && begun < most) {
       const next = this.#short.shift();
-      if (!next?.go(now - next.since)) continue;
-      this.#begin(now);
-      return true;
+      if (next?.go(now - next.since)) begun++;
     }
-    return false;
+    if (begun > 0) this.#begin(now, begun);
+    return begun > 0;
   }
 
-  #begin(now: number, isLong = false): void {
+  /** How many short requests may be begun at once, if each takes as long as those before: a turn of the loop is not free. */
+  get #together(): number {
+    const most = (TOGETHER_MS * this.#of) / Math.max(this.#took ?? 0, TOGETHER_MS / TOGETHER);
+    return Math.max(1, Math.min(Math.floor(most), TOGETHER));
+  }
+
+  #begin(now: number, of: number): void {
     this.#began = now;
+    this.#of = of;
     this.#took = null;
-    this.#isLong = isLong;
   }
 }
 

@@ -8,13 +8,15 @@ import type { DecidedFinding, Decision } from '../evaluation/decision.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { Reader } from '../http/body.ts';
 import { envelopeParts } from '../http/envelope.ts';
+import { withHosts } from '../http/host-facts.ts';
+import { NO_PROFILES } from '../http/host-profiles.ts';
 import { type Item, plainItem } from '../http/item.ts';
 import { overlay } from '../http/overlay.ts';
 import type { Site } from '../http/policies.ts';
 import { parsePolicy } from '../http/policy-file.ts';
 import { Problem } from '../http/problems.ts';
 import { namedSchemas, ref } from '../http/schemas.ts';
-import { underSite } from '../http/site-defaults.ts';
+import { profilesUnder, underSite } from '../http/site-defaults.ts';
 import { validators } from '../http/validation.ts';
 import { type Expectation, parseSuite, type Suite, type Test, unknownRules } from './suite.ts';
 
@@ -72,7 +74,11 @@ function differencesIn(test: Test, suite: Suite, directory: string, site: Site):
 function decisionOf(test: Test, suite: Suite, directory: string, site: Site): Decision {
   const item = itemOf(test, suite, directory);
   const left = (test.without ?? []).reduce((each, pointer) => withValueAt(each, pointer, undefined), item.descriptor);
-  const { descriptor, notes, site: known } = underSite({ ...item, descriptor: left }, site);
+  const {
+    descriptor,
+    notes,
+    site: known,
+  } = underSite(withHosts({ ...item, descriptor: left }, {}, profilesUnder(site, NO_PROFILES)), site);
   const valid = validate().descriptor(descriptor);
   if (valid !== true) throw valid.error;
   const faults = check(descriptor as Descriptor);

@@ -196,12 +196,17 @@ function acceptanceFaults(
 const effectsOf = (effect: (typeof catalogue)[number]['effect']) =>
   typeof effect === 'string' ? [effect] : Object.values(effect);
 
-function* defaultFaults({ source, destination }: DefaultsContent): Generator<Fault> {
-  for (const [side, host] of Object.entries({ source, destination })) {
+function* defaultFaults({ source, destination, hosts = {} }: DefaultsContent): Generator<Fault> {
+  const profiles = Object.entries(hosts).map(([name, host]) => [member('/defaults/hosts', name), host] as const);
+  for (const [at, host] of [
+    ['/defaults/source', source] as const,
+    ['/defaults/destination', destination] as const,
+    ...profiles,
+  ]) {
     if (host === undefined) continue;
     const vfio = Object.keys(host.devices ?? {}).map((id) => ({ id }));
     for (const { pointer, detail } of check({ vm: { memory: 1, vfio }, source: host })) {
-      yield { pointer: `/defaults/${side}${pointer.slice('/source'.length)}`, detail };
+      yield { pointer: `${at}${pointer.slice('/source'.length)}`, detail };
     }
   }
 }

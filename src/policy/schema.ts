@@ -80,6 +80,12 @@ const defaults = z
     migration: descriptor.shape.migration,
     source: facts.optional(),
     destination: facts.optional().describe('Of destinations that a request names.'),
+    hosts: z
+      .record(name, facts)
+      .optional()
+      .describe(
+        'Host profiles by name, for `?source=`, `?destination=` and `profile`; before those of the file of host profiles.',
+      ),
   })
   .meta({
     id: 'PolicyDefaults',

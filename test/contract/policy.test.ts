@@ -18,6 +18,7 @@ defaults:
   migration: { guestEvents: [unmap] }
   source: { kernel: "6.12", iommu: { vendor: amd }, devices: { "*": { ats: false } } }
   destination: { kernel: "6.13" }
+  hosts: { rack7: { qemu: "9.1.0", kernel: "6.14", devices: { "*": { driver: mlx5_vfio_pci } } } }
 `;
 
 const files = new Files();
@@ -63,6 +64,32 @@ describe('an evaluation under a policy', () => {
     expect(readings.find(({ pointer }) => pointer === '/migration/guestEvents')).toMatchObject({ origin: 'site' });
     expect(decision.findings.map(({ trigger }) => trigger)).not.toContain('domain-switch');
     expect(decision.unknowns.map(({ pointer }) => pointer)).not.toContain('/source/kernel');
+  });
+
+  it('knows its hosts by name, wherever a host can be named, with the origin site', async () => {
+    const named = { vm: { ...vm.vm, name: 'named' } };
+    const decision = await evaluate(named, '?source=rack7');
+    const readings = decision.findings.flatMap(({ evidence }) => evidence);
+    expect(readings.find(({ pointer }) => pointer === '/source/qemu')).toMatchObject({
+      origin: 'site',
+      value: '9.1.0',
+    });
+    const source = { profile: 'rack7' };
+    const asked = [
+      ['/v1/evaluations/batch', JSON.stringify({ ...named, source }), 'application/x-ndjson'],
+      ['/v1/imports?source=rack7', JSON.stringify(named), 'application/json'],
+      [
+        '/v1/placements',
+        JSON.stringify({ ...named, source, candidates: [{ host: { profile: 'rack7' } }] }),
+        'application/json',
+      ],
+    ] as const;
+    for (const [url, payload, type] of asked) {
+      const answer = await app.inject({ method: 'POST', url, payload, headers: { 'content-type': type } });
+      expect([url, answer.statusCode, answer.body.includes('"errors":1')]).toEqual([url, 200, false]);
+    }
+    const none = await app.inject({ method: 'POST', url: '/v1/evaluations?source=rack7&policy=none', payload: named });
+    expect(none.json()).toMatchObject({ status: 400, detail: 'source: no host profiles are configured' });
   });
 
   it('has the facts of the request where both say something', async () => {

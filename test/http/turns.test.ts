@@ -45,6 +45,20 @@ describe('short requests', () => {
     expect([turn(), turn()]).toEqual([true, false]);
   });
 
+  it('that take next to nothing are begun together, as many as take a millisecond', () => {
+    const { loop, work, turn } = loopAt();
+    let begun = 0;
+    const take = (milliseconds: number) => () => {
+      begun++;
+      work(milliseconds);
+      return true;
+    };
+    for (let count = 0; count < 12; count++) loop.short(take(count < 8 ? 0.25 : 2));
+    const counts = [begun];
+    while (turn()) counts.push(begun);
+    expect(counts).toEqual([1, 5, 9, 10, 11, 12, 12]);
+  });
+
   it('that have no work to do use up no turn', () => {
     const { loop, turn } = loopAt();
     const begun: string[] = [];
