@@ -88,7 +88,7 @@ describe('more requests than can be answered', () => {
 
 describe('what large requests hold together is bounded by the heap', () => {
   it('so that batches beyond are refused, small requests are not, and there is room again once they end', async () => {
-    const address = await service({ NODE_OPTIONS: '--max-old-space-size=96' }).address;
+    const address = await service({ NODE_OPTIONS: '--max-old-space-size=96 --max-semi-space-size=8' }).address;
     const open: ClientRequest[] = [];
     let status = 200;
     while (status === 200 && open.length < 100) {
@@ -114,7 +114,7 @@ describe('what large requests hold together is bounded by the heap', () => {
   });
 
   it('and so are connections', async () => {
-    const started = service({ NODE_OPTIONS: '--max-old-space-size=32', OPERATIONS_PORT: '0' });
+    const started = service({ NODE_OPTIONS: '--max-old-space-size=32 --max-semi-space-size=8', OPERATIONS_PORT: '0' });
     const address = await started.address;
     const operations = await vi.waitUntil(() => /Operations at (http:[^"]+)/.exec(started.said.join('\n'))?.[1], {
       timeout: 10_000,
