@@ -91,7 +91,8 @@ const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json'
 const versions = ['fastify', '@marcbachmann/cel-js', 'json-rules-engine', 'sorted-btree'].map(
   (name) => `${name} ${{ ...dependencies, ...devDependencies }[name]}`,
 );
-const written = `# What \`npm run bench\` measured
+const command = ['npm run bench', ...(option === undefined ? [] : ['--', option, ...names])].join(' ');
+const written = `# What \`${command}\` measured
 
 ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Linux ${release()}, Node ${process.version} with V8 ${process.versions.v8}; ${versions.join(', ')}.
 The ways of one job took turns in one run; the medians of all rounds count. CPU a request is that of the server's process,
@@ -100,7 +101,7 @@ all threads, by Linux; the client, on the same machine, is another process.
 ${table(rows)}
 `;
 console.log(written);
-if (option === undefined) writeFileSync('test/bench/RESULTS.md', written);
+if (!isShort) writeFileSync('test/bench/RESULTS.md', written);
 
 /** A ratio that is so many times past its goal is no noise. */
 const FAR = 10;
