@@ -1,11 +1,7 @@
 import { createHmac } from 'node:crypto';
+import { isObject, type Members } from '../descriptor/json-object.ts';
 import { member, type Pointer, tokens } from '../descriptor/pointer.ts';
 import type { LoggedDecision } from './logged-decision.ts';
-
-type Members = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A masked part of the input, as it is configured, and the rest of the way to it. */
 interface Way {

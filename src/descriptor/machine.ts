@@ -8,7 +8,7 @@ import {
 import type { Device } from './device.ts';
 import { choose, constant, type Fact, map, record } from './fact.ts';
 import type { Host } from './host.ts';
-import { parseSize } from './quantities.ts';
+import { bytesOf } from './quantities.ts';
 import { oncePer } from './remembered.ts';
 import type { VfioDescriptor } from './schema.ts';
 import type { Viommu } from './vm.ts';
@@ -93,7 +93,7 @@ function readViommu(viommu: Viommu | null): Fact<SimulatedViommu> {
 export const readMappings = (mappings: NonNullable<VfioDescriptor['mappings']>): MappingRun[] =>
   mappings.map(({ iova, pageSize, count, gpa }) => ({
     iova: BigInt(iova),
-    size: parseSize(pageSize) as bigint,
+    size: bytesOf(pageSize),
     count: BigInt(count),
     ...(gpa !== undefined && { gpa: BigInt(gpa) }),
   }));

@@ -18,7 +18,8 @@ export function parseSize(size: Size): bigint | null {
   return bytes <= SIZE_MAX ? bytes : null;
 }
 
-function bytesOf(size: Size): bigint {
+/** Bytes that `size`, which was checked, stands for. */
+export function bytesOf(size: Size): bigint {
   if (typeof size === 'number' || /^0x/i.test(size)) return BigInt(size);
   const digits = /^\d+/.exec(size)?.[0] ?? '';
   return BigInt(digits) << (10n * BigInt(UNITS.indexOf(size.slice(digits.length))));

@@ -24,7 +24,10 @@ export const OTHER_DEVICES_MAX = 1024;
 /** Labels that a VM may have. */
 export const LABELS_MAX = 64;
 
-export const name = z.string().min(1).max(256);
+/** The longest name of a VM, a device or whoever asks, in UTF-16 units. */
+export const NAME_MAX = 256;
+
+export const name = z.string().min(1).max(NAME_MAX);
 const version = z
   .union([z.string().min(1).max(128), z.int().min(PACKED_MIN).max(PACKED_MAX)])
   .meta({ id: 'Version', title: 'a version such as "10.2.2" or "1:11.1.3+ds-1"', examples: ['10.2.2', 10002002] });
@@ -289,7 +292,7 @@ const migration = z
 
 export const descriptor = z
   .strictObject({
-    ref: z.string().max(256).optional().describe('Comes back in the answer.'),
+    ref: z.string().max(NAME_MAX).optional().describe('Comes back in the answer.'),
     state: z.enum(['planned', 'running']).optional().describe('Default: planned.'),
     closed: z.boolean().optional().describe('Whether what is not listed is absent. Default: true.'),
     vm,

@@ -16,7 +16,7 @@ import {
 } from '../simulator/index.ts';
 import { constant, type Fact, lacking, map, read } from './fact.ts';
 import { lazy } from './lazy.ts';
-import { parseSize, type Size } from './quantities.ts';
+import { bytesOf } from './quantities.ts';
 import { Remembered } from './remembered.ts';
 import type { Descriptor, VfioDescriptor, VmDescriptor } from './schema.ts';
 
@@ -76,7 +76,7 @@ function pcMemory(vm: VmDescriptor, board: 'q35' | 'i440fx', avoidsHole: boolean
   const layout = pcLayout({
     machine: board,
     ...memory.memory,
-    maxRamBelow4g: vm.maxRamBelow4g === undefined ? undefined : larger(bytes(vm.maxRamBelow4g), LEAST_PC_MEMORY),
+    maxRamBelow4g: vm.maxRamBelow4g === undefined ? undefined : larger(bytesOf(vm.maxRamBelow4g), LEAST_PC_MEMORY),
     amdCpu: /amd/i.test(vm.cpu?.vendor ?? ''),
     physBits: vm.cpu?.physBits ?? 52,
     enforceAmd1TbHole: avoidsHole,
@@ -86,11 +86,9 @@ function pcMemory(vm: VmDescriptor, board: 'q35' | 'i440fx', avoidsHole: boolean
   return mapped(pcSections(layout, { stage: 'booted', vga: 'none' }, memory.dimms), memory, pageSize);
 }
 
-const bytes = (size: Size): bigint => parseSize(size) as bigint;
-
 /** Bytes of the guest's memory, with what is plugged in. */
 export const guestMemoryOf = ({ memory, hotplugged = [] }: VmDescriptor): bigint =>
-  hotplugged.reduce((sum, { size }) => sum + bytes(size), bytes(memory));
+  hotplugged.reduce((sum, { size }) => sum + bytesOf(size), bytesOf(memory));
 
 /** What virtio-mem's blocks are unless they are given: a transparent huge page of x86 (`virtio_mem_default_block_size`). */
 const BLOCK_SIZE = 2n << 20n;
@@ -98,9 +96,9 @@ const BLOCK_SIZE = 2n << 20n;
 /** What is plugged; of a virtio-mem in whole blocks. */
 const dimmsOf = ({ hotplugged = [] }: VmDescriptor): Dimm[] =>
   hotplugged.flatMap(({ model, size, blockSize }): Dimm[] => {
-    const plugged = bytes(size);
+    const plugged = bytesOf(size);
     if (model === 'dimm') return [{ size: plugged }];
-    const block = blockSize === undefined ? BLOCK_SIZE : bytes(blockSize);
+    const block = blockSize === undefined ? BLOCK_SIZE : bytesOf(blockSize);
     const blocks = (plugged + block - 1n) / block;
     return blocks > 0n ? [{ size: blocks * block, blockSize: block }] : [];
   });
@@ -115,10 +113,10 @@ interface Memory {
 
 /** The memory of the machine, with room for what is plugged into it; cut to what a guest can address. */
 function memoryOf(vm: VmDescriptor): Memory {
-  const given = larger(bytes(vm.memory), LEAST_PC_MEMORY);
+  const given = larger(bytesOf(vm.memory), LEAST_PC_MEMORY);
   const devices = dimmsOf(vm);
   const plugged = devices.reduce((sum, { size }) => sum + size, given);
-  const maximum = larger(plugged, vm.maxMemory === undefined ? 0n : bytes(vm.maxMemory));
+  const maximum = larger(plugged, vm.maxMemory === undefined ? 0n : bytesOf(vm.maxMemory));
   const isCut = plugged > ADDRESSABLE;
   const dimms = isCut ? [] : devices;
   // Each may be aligned to a block, for which a slot grants no more than 1 GiB.
@@ -141,11 +139,11 @@ function memoryOf(vm: VmDescriptor): Memory {
 }
 
 const addsUp = ({ memory, memoryBackends = [] }: VmDescriptor): boolean =>
-  memoryBackends.reduce((sum, { size }) => sum + bytes(size), 0n) === bytes(memory);
+  memoryBackends.reduce((sum, { size }) => sum + bytesOf(size), 0n) === bytesOf(memory);
 
 function backendEnds(vm: VmDescriptor): bigint[] {
   let end = 0n;
-  const ends = (vm.memoryBackends ?? []).map(({ size }) => (end += bytes(size)));
+  const ends = (vm.memoryBackends ?? []).map(({ size }) => (end += bytesOf(size)));
   return addsUp(vm) ? ends.slice(0, -1) : [];
 }
 
@@ -206,7 +204,7 @@ export function withBars(
     (device.pciBars ?? []).flatMap(({ gpa, size }): MemorySection[] => {
       const bar = {
         gpa: BigInt(gpa),
-        size: bytes(size),
+        size: bytesOf(size),
         regionOffset: BigInt(gpa),
         kind: 'ram',
         readOnly: false,

@@ -1,7 +1,7 @@
 import { recordOf } from '../decision-log/logged-decision.ts';
 import { type LargestBitmap, largestBitmapOf } from '../decision-log/outcome.ts';
 import { check } from '../descriptor/check.ts';
-import type { Descriptor } from '../descriptor/schema.ts';
+import { type Descriptor, NAME_MAX } from '../descriptor/schema.ts';
 import { addressOf, questionOf } from '../evaluation/canonical.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { withRemedies } from '../evaluation/remedies.ts';
@@ -58,6 +58,12 @@ export interface Wish {
 export const contextFor = (wish: Wish, { qemu, kernel, libvirt, source, destination }: HostQuery, site: Site): string =>
   JSON.stringify([wish, qemu, kernel, libvirt, source, destination, site.policy?.revision]);
 
+/** A text, and what is asked of it, by {@link contextFor}. */
+export interface Sent {
+  readonly json: string;
+  readonly context: string;
+}
+
 /** Which of the names in a text are those that only some may take. */
 interface Places {
   readonly ref: number | null;
@@ -104,18 +110,22 @@ export class Answers {
   }
 
   /**
-   * What is answered of `item`, whose hosts are known.
+   * What is answered of `item`, whose hosts are known, and which was `sent` so: that is kept in mind if it was sent as it is.
    * @throws Problem naming every place in the descriptor that is wrong.
    */
-  of(item: Item, wish: Wish): Answered {
+  of(item: Item, wish: Wish, sent: Sent | null = null): Answered {
     const valid = this.#validate(item.descriptor);
     const faults = valid === true ? check(item.descriptor as Descriptor) : valid.error.places;
     if (faults.length > 0) throw invalidRequest(faults);
     const nameless = withoutNames(JSON.stringify(item.descriptor));
     if (nameless === null) return unkept(item, wish, this.#isLogged);
     const context = contextOf(item, wish);
-    const recalled = this.#recall(context, nameless);
-    if (recalled) return recalled;
+    const answered = this.#recall(context, nameless) ?? this.#judge(item, wish, context, nameless);
+    if (sent && item.isVerbatim) this.#learn(sent, context, nameless);
+    return answered;
+  }
+
+  #judge(item: Item, wish: Wish, context: string, nameless: Nameless): Answered {
     const question = questionIn(nameless);
     if (question === null || !areFit(question, nameless.names)) return unkept(item, wish, this.#isLogged);
     const { descriptor, ...places } = question;
@@ -124,11 +134,11 @@ export class Answers {
     return { ...put(kept, nameless.names), isNew: true };
   }
 
-  /** Keeps in mind that `json`, asked as `context` says, is answered as `item` is. */
-  learn(json: string, context: string, item: Item, wish: Wish): void {
-    const [own, other] = [withoutNames(json), withoutNames(JSON.stringify(item.descriptor))];
-    const kept = other && this.#young.get(contextOf(item, wish))?.get(other.text);
-    if (own && kept && (own.text === other.text || hasNamesAt(kept, own))) this.#keep(context, own.text, kept);
+  /** Keeps in mind that what was `sent` is answered as `nameless` is in `context`. */
+  #learn(sent: Sent, context: string, nameless: Nameless): void {
+    const kept = this.#young.get(context)?.get(nameless.text);
+    const own = kept && withoutNames(sent.json);
+    if (own && (own.text === nameless.text || hasNamesAt(kept, own))) this.#keep(sent.context, own.text, kept);
   }
 
   #recall(context: string, { text, names }: Nameless): Answered | null {
@@ -209,9 +219,6 @@ const put = ({ answer, ref, name }: Kept, names: readonly string[]): Omit<Answer
 
 const nameAt = (names: readonly string[], index: number | null): string | undefined =>
   index === null ? undefined : names[index];
-
-/** The longest name that a descriptor may hold. */
-const NAME_MAX = 256;
 
 function unkept(item: Item, wish: Wish, isLogged: boolean): Answered {
   const descriptor = item.descriptor as Descriptor;

@@ -1,4 +1,5 @@
 import type { Asked, DecisionLog } from '../decision-log/decision-log.ts';
+import { NAME_MAX } from '../descriptor/schema.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import {
   type Answer,
@@ -15,7 +16,7 @@ import type { BatchTotals } from './batch-schema.ts';
 import { type HostQuery, withHosts } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
 import { inItem, type Item } from './item.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import { internalError, Problem } from './problems.ts';
 import { Sheet } from './sheet.ts';
 import type { Site } from './policies.ts';
@@ -131,8 +132,7 @@ export class BatchAnswers implements Answering<Sent> {
     for (const sent of items) {
       try {
         const item = underSite(withHosts(sent, this.#query, this.#profiles), this.#judges.site);
-        this.#answer(place, answers.of(item, this.#wish));
-        if (json !== null && item.isVerbatim) answers.learn(json, this.#context, item, this.#wish);
+        this.#answer(place, answers.of(item, this.#wish, json === null ? null : { json, context: this.#context }));
       } catch (error) {
         this.#refuse({ ...place, ...namesOf(sent) }, inItem(error, sent));
       }
@@ -246,4 +246,5 @@ function namesOf({ descriptor }: Item): Called {
 
 const called = (ref: unknown, name: unknown): Called => ({ ref: fit(ref), name: fit(name) });
 
-const fit = (text: unknown): string | undefined => (typeof text === 'string' && text.length <= 256 ? text : undefined);
+const fit = (text: unknown): string | undefined =>
+  typeof text === 'string' && text.length <= NAME_MAX ? text : undefined;

@@ -13,7 +13,7 @@ import { ITEMS_MAX } from './batch-schema.ts';
 import { type Reader, readJson } from './body.ts';
 import { hostParameters, type HostQuery } from './host-facts.ts';
 import { type Line, linesIn } from './lines.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import { type Policies, policyParameter, type PolicyQuery } from './policies.ts';
 import { invalidRequest, Problem, problemAnswer } from './problems.ts';
 import { askedIn } from './remembering.ts';

@@ -3,7 +3,7 @@ import { DEPTH_MAX, isTooDeep } from '../descriptor/depth.ts';
 import { type Format, sniffFormat } from '../importers/index.ts';
 import { isEnvelope, openEnvelope } from './envelope.ts';
 import { type Count, type Item, importing, NO_SITE, plainItem, withOrigin } from './item.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import { emptyBody, type Place, Problem } from './problems.ts';
 import type { Validate } from './validation.ts';
 

@@ -1,5 +1,5 @@
 import { tokens } from '../descriptor/pointer.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import { type JsonSchema, namedSchemas, ref } from './schemas.ts';
 
 /** Which places a descriptor may have, by its schema. */

@@ -115,7 +115,5 @@ function answer(request: Asking, reader: Reader, { answers, profiles }: Judging,
   if (!sent) throw emptyBody();
   request.item = sent;
   const item = underSite(withHosts(sent, query, profilesUnder(site, profiles)), site);
-  const answered = answers.of(item, wish);
-  if (body !== undefined && item.isVerbatim) answers.learn(body, context, item, wish);
-  return answered;
+  return answers.of(item, wish, body === undefined ? null : { json: body, context });
 }

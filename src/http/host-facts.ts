@@ -1,9 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import type { Pointer } from '../descriptor/pointer.ts';
+import { NAME_MAX } from '../descriptor/schema.ts';
 import { parseVersion } from '../platform/version.ts';
 import { type HostProfiles, noProfile, type ProfiledHost, withProfile } from './host-profiles.ts';
 import { type Item, NO_SITE } from './item.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import type { Site } from './policies.ts';
 import { emptyBody, invalidRequest, type Place } from './problems.ts';
 import { ref } from './schemas.ts';
@@ -26,7 +27,7 @@ const versionOf = (what: string): object => ({
 const profileOf = (side: string): object => ({
   type: 'string',
   minLength: 1,
-  maxLength: 256,
+  maxLength: NAME_MAX,
   description: `Host profile of the ${side}, where the body names none; what the body says of it wins.`,
 });
 

@@ -3,7 +3,7 @@ import { check, deviceId } from '../descriptor/check.ts';
 import { lazy } from '../descriptor/lazy.ts';
 import { member, type Pointer } from '../descriptor/pointer.ts';
 import type { HostDescriptor, HostDeviceDescriptor } from '../descriptor/schema.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import type { Place } from './problems.ts';
 import { namedSchemas, ref } from './schemas.ts';
 import { validators } from './validation.ts';

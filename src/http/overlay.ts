@@ -1,5 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { deviceId, type Fault } from '../descriptor/check.ts';
+import { isObject, type Members } from '../descriptor/json-object.ts';
 import { member, type Pointer } from '../descriptor/pointer.ts';
 
 /** Two descriptors laid over each other. */
@@ -10,11 +11,6 @@ export interface Overlaid {
   /** What of the upper one fits nothing below, by pointer into the upper one. */
   readonly faults: readonly Fault[];
 }
-
-type Members = Readonly<Record<string, unknown>>;
-
-export const isObject = (value: unknown): value is Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Lists whose items have names, and how an item of the lower list is called. */
 const named: ReadonlyMap<

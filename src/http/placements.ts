@@ -8,7 +8,7 @@ import { color, format, inkOf, jsonOrText, sendAs } from './format.ts';
 import { addHosts, withCandidates } from './host-facts.ts';
 import type { HostProfiles } from './host-profiles.ts';
 import { NO_SITE } from './item.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import { type Policies, policyParameter, type PolicyQuery, type Site } from './policies.ts';
 import { invalidRequest, problemAnswer } from './problems.ts';
 import { ref } from './schemas.ts';

@@ -9,7 +9,7 @@ import { evaluate } from '../evaluation/evaluate.ts';
 import { readJson } from './body.ts';
 import { type Item, plainItem } from './item.ts';
 import type { Line } from './lines.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import { type Site, SILENT } from './policies.ts';
 import { invalidRequest, Problem } from './problems.ts';
 import type { ReplayedDecision, ReplayTotals } from './replays-schema.ts';

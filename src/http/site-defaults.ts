@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Pointer } from '../descriptor/pointer.ts';
 import { beneath, type HostProfiles, type ProfiledHost, withProfile } from './host-profiles.ts';
 import type { Item } from './item.ts';
-import { isObject } from './overlay.ts';
+import { isObject } from '../descriptor/json-object.ts';
 import type { Site } from './policies.ts';
 
 /** `item` under what `site` says: to be judged by its policy, with its facts beneath what the item says. */

@@ -149,12 +149,6 @@ export class Metrics {
     for (const outcome of ['agrees', 'contradicted']) this.#agreement.inc({ outcome }, 0);
   }
 
-  /** Counts a decision that took `seconds` to reach. */
-  observeDecision(decision: Decision, seconds: number): void {
-    this.observeEvaluation(decision.decisionId, seconds);
-    this.observeFigures(figuresOf(decision), decision.decisionId);
-  }
-
   /** Counts the `seconds` that it took to reach a decision. */
   observeEvaluation(decisionId: string, seconds: number): void {
     this.#evaluation.observe({ value: seconds, exemplarLabels: { decisionId } });

@@ -2,6 +2,7 @@ import type { Bounds } from '../descriptor/bounds.ts';
 import type { Container } from '../descriptor/container.ts';
 import { choose, constant, type Fact, isKnownToBe, map, record } from '../descriptor/fact.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
+import { larger } from '../simulator/index.ts';
 
 export type Backend = 'legacy' | 'iommufd';
 
@@ -58,8 +59,6 @@ export const figureOf = (here: Scenario, name: FigureName, backend?: Backend): F
   );
 
 const NOTHING: Fact<Range> = constant({ most: 0n, least: 0n });
-
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 const most = (ranges: readonly Fact<Range>[]): Fact<Range> =>
   together(ranges, (a, b) => ({ most: larger(a.most, b.most), least: larger(a.least, b.least) }));

@@ -1,5 +1,5 @@
 import { choose, type Fact, map } from '../descriptor/fact.ts';
-import { formatSize, parseSize, type Size } from '../descriptor/quantities.ts';
+import { formatSize, bytesOf, type Size } from '../descriptor/quantities.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { Finding } from '../rules/finding.ts';
 import { figureOf, figures, type Range } from './figures.ts';
@@ -32,19 +32,17 @@ export function limitOf(content: LimitContent): Limit {
     return (here) => held(figure, verdict, says, downtime(here, bandwidth, backend), BigInt(most), (ms) => `${ms} ms`);
   }
   const { figure: name } = content;
-  const limit = name === 'unmapCalls' ? BigInt(content.most) : bytes(content.most);
+  const limit = name === 'unmapCalls' ? BigInt(content.most) : bytesOf(content.most);
   const written = name === 'unmapCalls' ? String : formatSize;
   const says = `${figures[name].says}${of}`;
   return (here) => held(name, verdict, says, figureOf(here, name, backend), limit, written);
 }
 
-const bytes = (size: Size): bigint => parseSize(size) ?? 0n;
-
 /** Milliseconds, rounded up, in which what a pass finds dirty is sent. */
 const downtime = (here: Scenario, bandwidth: Size, backend: LimitContent['backend']): Fact<Range> =>
   choose(figureOf(here, 'dirtyBytesPerPass', backend), ({ most, least }) =>
     map(here.migration.bandwidth, (given) => {
-      const rate = given ?? bytes(bandwidth);
+      const rate = given ?? bytesOf(bandwidth);
       const milliseconds = (dirty: bigint): bigint => (dirty * 1000n + rate - 1n) / rate;
       return { most: milliseconds(most), least: milliseconds(least) };
     }),

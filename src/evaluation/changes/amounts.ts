@@ -1,5 +1,5 @@
 import { record } from '../../descriptor/fact.ts';
-import { formatSize, parseSize, type Size } from '../../descriptor/quantities.ts';
+import { formatSize, bytesOf } from '../../descriptor/quantities.ts';
 import { resolve } from '../../descriptor/scenario.ts';
 import type { Descriptor, HostDescriptor, VfioDescriptor } from '../../descriptor/schema.ts';
 import { DMA_ENTRY_LIMIT } from '../../platform/kernel.ts';
@@ -13,19 +13,17 @@ export function coverableMemory({ descriptor, sides }: Concern): Edit[] {
   const { memory, memoryBackends } = descriptor.vm;
   const limits = sides.map((side) => {
     const { type1, pageSize } = hostOn(descriptor, side);
-    const page = bytes(type1?.trackingPageSize ?? pageSize ?? 4096);
+    const page = bytesOf(type1?.trackingPageSize ?? pageSize ?? 4096);
     return coverableBytes(
-      type1?.maxDirtyBitmapSize === undefined ? TYPE1_BITMAP_MAX : bytes(type1.maxDirtyBitmapSize),
+      type1?.maxDirtyBitmapSize === undefined ? TYPE1_BITMAP_MAX : bytesOf(type1.maxDirtyBitmapSize),
       page,
     );
   });
   const limit = (limits.reduce((a, b) => (b < a ? b : a)) / GIB) * GIB;
   // How several backends would share less memory is not for us to say.
-  if (memoryBackends || limit === 0n || bytes(memory) <= limit) return [];
+  if (memoryBackends || limit === 0n || bytesOf(memory) <= limit) return [];
   return [edit('/vm/memory', formatSize(limit), { kib: String(limit / 1024n) })];
 }
-
-const bytes = (size: Size): bigint => parseSize(size) as bigint;
 
 /** Room for twice the mappings that are known, or that there may be now. */
 export function moreEntries({ type1 }: HostDescriptor, { vm }: Descriptor): Values {
@@ -40,7 +38,7 @@ const ENTRY_LIMIT_MAX = 2 ** 31 - 1;
 
 /** Whether the guest maps what a vIOMMU of 39 bits could not. */
 export const reachesPast39Bits = ({ mappings = [] }: VfioDescriptor): boolean =>
-  mappings.some(({ iova, pageSize, count }) => BigInt(iova) + bytes(pageSize) * BigInt(count) > 1n << 39n);
+  mappings.some(({ iova, pageSize, count }) => BigInt(iova) + bytesOf(pageSize) * BigInt(count) > 1n << 39n);
 
 /** The longest downtime limit that is offered, in milliseconds. */
 const DOWNTIME_MAX_MS = 2_000_000;
@@ -82,7 +80,7 @@ function transferOf(descriptor: Descriptor): Transfer {
   const { bandwidth, limit } = known.value;
   const { dirtyBytes, dirtyBytesAtLeast } = known.value.convergence;
   const { memory, hotplugged = [] } = descriptor.vm;
-  const all = hotplugged.reduce((sum, { size }) => sum + bytes(size), bytes(memory));
+  const all = hotplugged.reduce((sum, { size }) => sum + bytesOf(size), bytesOf(memory));
   const amounts = [dirtyBytesAtLeast, all > dirtyBytes ? all : dirtyBytes];
   return { amounts, bandwidth: bandwidth ?? 0n, limitMs: BigInt(limit) };
 }
