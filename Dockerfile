@@ -6,13 +6,9 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY LICENSE tsconfig.json tsconfig.build.json ./
-COPY deploy/bundle.ts deploy/sbom.ts deploy/validators.ts deploy/
+COPY deploy/bundle.ts deploy/code-cache.ts deploy/launch.ts deploy/sbom.ts deploy/validators.ts deploy/
 COPY src src
-RUN npm run build && npm run --silent sbom > sbom.cdx.json && install --directory --owner=10001 --group=10001 cache
-# Node keeps what it compiled, by user, and spares the service that when it starts.
-USER 10001:10001
-RUN NODE_COMPILE_CACHE=cache PORT=0 node --input-type=module \
-  --eval "await import('/app/dist/main.js'); process.kill(process.pid, 'SIGTERM')"
+RUN npm run build && npm run --silent sbom > sbom.cdx.json
 
 FROM ${NODE_IMAGE}
 ARG NODE_IMAGE
@@ -23,12 +19,12 @@ LABEL org.opencontainers.image.title="migration-preflight" \
   org.opencontainers.image.revision="${REVISION}" \
   org.opencontainers.image.licenses="Apache-2.0" \
   org.opencontainers.image.base.name="${NODE_IMAGE}"
-ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/cache HOST=0.0.0.0 PORT=8080
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
 WORKDIR /app
 COPY --from=build /app/package.json /app/sbom.cdx.json ./
-COPY --from=build /app/dist/main.js /app/dist/replay.js /app/dist/policy-check.js /app/dist/LICENSES.txt dist/
+COPY --from=build /app/dist/main.js /app/dist/service.cjs /app/dist/service.bytecode dist/
+COPY --from=build /app/dist/replay.js /app/dist/policy-check.js /app/dist/LICENSES.txt dist/
 COPY --from=build /app/dist/swagger-ui dist/swagger-ui
-COPY --from=build /app/cache cache
 # The service writes no file: it runs as anybody, on a file system that is read-only.
 USER 10001:10001
 EXPOSE 8080

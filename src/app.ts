@@ -38,7 +38,6 @@ import { simulations } from './http/simulations.ts';
 import type { Tls } from './http/tls.ts';
 import { traceIdOf } from './http/tracing.ts';
 import { validators } from './http/validation.ts';
-import { warmUp } from './http/warm-up.ts';
 import { AccessMetrics } from './metrics/access-metrics.ts';
 import { DecisionLogMetrics } from './metrics/decision-log-metrics.ts';
 import { LoadMetrics } from './metrics/load-metrics.ts';
@@ -54,14 +53,12 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whether the process has just begun, or is about to stop. */
+    /** Whether the process is about to stop. */
     readonly lifecycle: Lifecycle;
     /** Health and metrics on a port of their own, if the configuration gives them one. */
     readonly operations: FastifyInstance | null;
     /** Reads certificates and clients anew; what is not good changes nothing, and is logged. Opens the decision log anew. */
     readonly reload: () => Promise<void>;
-    /** Has done what the first requests would wait for. */
-    readonly warmUp: () => Promise<void>;
   }
   interface FastifyRequest {
     /** What the body was read as; `null` where there is none. */
@@ -111,7 +108,6 @@ export async function buildApp(config: Config, loggerInstance?: FastifyBaseLogge
   // The schema of an answer is a contract that tests hold; JSON.stringify keeps the order of its members.
   app.setSerializerCompiler(() => JSON.stringify);
   const isDescriptor = compile({ schema: ref('Descriptor') });
-  app.decorate('warmUp', () => warmUp(isDescriptor));
   const reader = new Reader(compile({ schema: envelopeParts }));
   readBodies(app, reader);
   pageHeaders(app);

@@ -1,7 +1,5 @@
-/** Whether the process has just begun or is about to stop, and who wants to hear of that at once. */
+/** Whether the process is about to stop, and who wants to hear of that at once. */
 export class Lifecycle {
-  /** Requests are answered, but the first ones are slow. */
-  starting = false;
   readonly #listeners = new Set<() => void>();
   #draining = false;
 

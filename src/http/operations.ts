@@ -32,7 +32,7 @@ const status = {
 
 const tags = ['operations'];
 
-/** Live: the process turns. Ready: it takes requests, but not before it is warm, and no more once it is to stop. */
+/** Live: the process turns. Ready: it takes requests, and no more once it is to stop. */
 export function health(app: FastifyInstance, policies: Policies): void {
   app.get(
     '/health/live',
@@ -55,16 +55,15 @@ export function health(app: FastifyInstance, policies: Policies): void {
         tags,
         response: {
           200: { description: 'They are.', ...readiness },
-          503: { description: 'The service has just begun, or is stopping.', ...readiness },
+          503: { description: 'The service is stopping.', ...readiness },
         },
       },
     },
     (_request, reply) => {
-      const { draining, starting } = app.lifecycle;
+      const { draining } = app.lifecycle;
       const { revision, failure } = policies.status;
-      const is = draining ? 'draining' : starting ? 'starting' : 'ready';
       const policy = revision !== null && { policy: { revision, stale: failure !== null } };
-      return reply.code(is === 'ready' ? 200 : 503).send({ status: is, ...policy });
+      return reply.code(draining ? 503 : 200).send({ status: draining ? 'draining' : 'ready', ...policy });
     },
   );
 }

@@ -8,6 +8,7 @@ import { policyContent } from '../policy/schema.ts';
 import { recognisedRules, ruleDoc, ruleList } from '../report/catalogue.ts';
 import { platforms } from '../report/platforms.ts';
 import { batch } from './batch-schema.ts';
+import { built } from './built.ts';
 import { envelope } from './envelope.ts';
 import { importAnswer } from './imports-schema.ts';
 import { policyAnswer } from './policy-schema.ts';
@@ -40,15 +41,12 @@ export const contract = {
   replay,
 };
 
-/** What {@link namedSchemas} comes to, as JSON, where the build has worked it out already. */
-declare const BUILT_SCHEMAS: string | undefined;
-
 /**
  * Every named zod schema as JSON Schema, for Ajv at the door, the serializer at the exit and the OpenAPI document alike.
  * The names of nested schemas are dropped from inside, where Ajv would take them for unknown keywords.
  */
 export function namedSchemas(): JsonSchema[] {
-  if (typeof BUILT_SCHEMAS !== 'undefined') return JSON.parse(BUILT_SCHEMAS) as JsonSchema[];
+  if (built) return built.schemas();
   const { schemas } = z.toJSONSchema(z.globalRegistry, { uri: (id) => `${id}#`, override: nameDiscriminator });
   // By name, so that the document does not change with the order of imports.
   const byName = Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1));

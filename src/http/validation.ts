@@ -1,8 +1,8 @@
-import { compileFunction } from 'node:vm';
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { closest } from 'fastest-levenshtein';
 import { lazy } from '../descriptor/lazy.ts';
 import { member } from '../descriptor/pointer.ts';
+import { type Built, built, type Validators } from './built.ts';
 import { invalidRequest, type Place, type Problem } from './problems.ts';
 import type { JsonSchema } from './schemas.ts';
 
@@ -15,23 +15,8 @@ export type Validate = (data: unknown) => true | { readonly error: Problem };
 /** Makes a {@link Validate} of a schema; `httpPart` says what its places are in: of a query parameters, else pointers. */
 export type Compile = (part: { readonly schema: JsonSchema; readonly httpPart?: string | undefined }) => Validate;
 
-/** Named schemas of bodies, of which the build makes functions: Ajv takes a quarter of a second for the first alone. */
+/** Named schemas of bodies, of which the build makes functions. */
 export const bodies = ['Descriptor', 'PlacementRequest', 'Simulation'] as const;
-
-/** Those functions as CommonJS that needs no other module: such as stop at the first fault, and thorough ones. */
-export interface BuiltValidators {
-  readonly hasty: string;
-  readonly thorough: string;
-}
-
-/** {@link BuiltValidators} as JSON, gzip and base64, where there is a build: half a megabyte would take its time to be read. */
-declare const BUILT_VALIDATORS: string | undefined;
-
-const builtValidators = lazy((): BuiltValidators | null => {
-  if (typeof BUILT_VALIDATORS === 'undefined') return null;
-  const { gunzipSync } = process.getBuiltinModule('node:zlib');
-  return JSON.parse(gunzipSync(Buffer.from(BUILT_VALIDATORS, 'base64')).toString()) as BuiltValidators;
-});
 
 /** What Ajv is told, whoever asks it and when; that the schemas are schemas, the build looks at. */
 export const ajvOptions = (schemas: JsonSchema[]): Options => ({
@@ -45,11 +30,11 @@ export const ajvOptions = (schemas: JsonSchema[]): Options => ({
  * How parts of a request are judged: nothing is coerced, no default is set and no unknown member is dropped. What is
  * wrong is said, in every place of it.
  */
-export function validators(schemas: JsonSchema[], built = builtValidators): Compile {
+export function validators(schemas: JsonSchema[], prepared: Omit<Built, 'schemas'> | null = built): Compile {
   const options = ajvOptions(schemas);
   // A schema is compiled when it is first needed: a third of the time to start would go into those that never are.
-  const hasty = maker(options, () => built()?.hasty);
-  const thorough = maker({ ...options, allErrors: true }, () => built()?.thorough);
+  const hasty = maker(options, prepared?.hasty);
+  const thorough = maker({ ...options, allErrors: true }, prepared?.thorough);
   return ({ schema, httpPart }) => {
     const compiled = lazy(() => hasty(schema));
     return (data: unknown) => {
@@ -62,17 +47,13 @@ export function validators(schemas: JsonSchema[], built = builtValidators): Comp
   };
 }
 
-/** What makes a function of a schema: the one in the CommonJS text `code`, or else Ajv. */
-function maker(options: Options, code: () => string | undefined): (schema: JsonSchema) => ValidateFunction {
+/** What makes a function of a schema: one of `prepared`, or else Ajv. */
+function maker(options: Options, prepared?: () => Validators): (schema: JsonSchema) => ValidateFunction {
   const ajv = lazy(() => new Ajv(options));
-  const built = lazy(() => {
-    const exported: Readonly<Record<string, ValidateFunction>> = {};
-    compileFunction(code() ?? '', ['exports'])(exported);
-    return exported;
-  });
+  const made = lazy(() => prepared?.() ?? {});
   return (schema) => {
     const name = bodies.find((each) => schema['$ref'] === `${each}#`);
-    return (name && built()[name]) ?? ajv().compile(schema);
+    return (name && made()[name]) ?? ajv().compile(schema);
   };
 }
 

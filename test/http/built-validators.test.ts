@@ -1,13 +1,19 @@
+import { compileFunction } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildValidators } from '../../deploy/validators.ts';
+import { validatorsOf } from '../../deploy/validators.ts';
+import type { Validators } from '../../src/http/built.ts';
 import { examples, placementExamples, simulationExamples } from '../../src/http/examples.ts';
 import { namedSchemas, ref } from '../../src/http/schemas.ts';
 import { bodies, validators } from '../../src/http/validation.ts';
 
 const schemas = namedSchemas();
-const built = buildValidators(schemas);
-const [ajvs, ours] = [validators(schemas, () => null), validators(schemas, () => built)];
+const made = (allErrors: boolean) => (): Validators => {
+  const exported: Validators = {};
+  compileFunction(validatorsOf(schemas, allErrors), ['exports'])(exported);
+  return exported;
+};
+const [ajvs, ours] = [validators(schemas, null), validators(schemas, { hasty: made(false), thorough: made(true) })];
 
 const requests = {
   Descriptor: examples,

@@ -53,12 +53,6 @@ describe('what counts as a decision', () => {
     }
   });
 
-  it('nothing by which the service warms up', async () => {
-    await app.warmUp();
-    expect(await valueOf('preflight_decisions_total')).toBe(0);
-    expect(await valueOf('preflight_evaluation_duration_seconds_count')).toBe(0);
-  });
-
   it('of a batch, its size too', async () => {
     await ask('/v1/evaluations/batch', [...fleet(5)]);
     await ask('/v1/evaluations/batch', [...fleet(30)]);
