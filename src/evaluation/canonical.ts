@@ -34,7 +34,8 @@ const canonical = ({ ref: _ref, vm: { name: _name, ...vm }, ...rest }: Descripto
  */
 export function canonicalForm(part: unknown): string {
   if (typeof part === 'string') return canonicalText(part);
-  if (typeof part !== 'object' || part === null) return JSON.stringify(part);
+  // What JSON.parse makes of numbers and the like is written so again.
+  if (typeof part !== 'object' || part === null) return String(part);
   if (Array.isArray(part)) return `[${part.map(canonicalForm).join(',')}]`;
   const members = part as Readonly<Record<string, unknown>>;
   let text = '';

@@ -1,6 +1,7 @@
 import { recordOf } from '../decision-log/logged-decision.ts';
 import { type LargestBitmap, largestBitmapOf } from '../decision-log/outcome.ts';
 import { check } from '../descriptor/check.ts';
+import { lazy } from '../descriptor/lazy.ts';
 import { type Descriptor, NAME_MAX } from '../descriptor/schema.ts';
 import { addressOf, questionOf } from '../evaluation/canonical.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
@@ -12,6 +13,7 @@ import { type Blanks, cutAtMarks, markedName, marksIn, type Nameless, withoutNam
 import type { Site } from './policies.ts';
 import { invalidRequest } from './problems.ts';
 import { Sheet } from './sheet.ts';
+import { Sights } from './sights.ts';
 import type { Validate } from './validation.ts';
 
 /** What is answered of one VM, with blanks for the names in it. */
@@ -22,11 +24,11 @@ export interface Answer {
   readonly seconds: number;
   /** Whether QEMU's own reasons were given. */
   readonly hasReasons: boolean;
-  /** The address of the decision is that of this text. */
-  readonly question: Blanks<string>;
+  /** The address of the decision, or else the text that it is the address of. */
+  readonly address: string | Blanks<string>;
   /** The decision as JSON from behind its address on, and in short. */
   readonly whole: Blanks<Buffer>;
-  readonly brief: Blanks<Buffer>;
+  readonly brief: () => Blanks<Buffer>;
   /** What the decision log holds of it; `null` if there is none. */
   readonly record: Blanks<string> | null;
 }
@@ -58,11 +60,15 @@ export interface Wish {
 export const contextFor = (wish: Wish, { qemu, kernel, libvirt, source, destination }: HostQuery, site: Site): string =>
   JSON.stringify([wish, qemu, kernel, libvirt, source, destination, site.policy?.revision]);
 
-/** A text, and what is asked of it, by {@link contextFor}. */
-export interface Sent {
-  readonly json: string;
+/** A text, but for the names in it, and what it is asked in. */
+export interface Wording {
+  /** `null` where they cannot be taken out. */
+  readonly nameless: Nameless | null;
   readonly context: string;
 }
+
+/** `json`, asked as {@link contextFor} says. */
+export const worded = (json: string, context: string): Wording => ({ nameless: withoutNames(json), context });
 
 /** Which of the names in a text are those that only some may take. */
 interface Places {
@@ -85,8 +91,8 @@ const GENERATION_MAX = 32 << 20;
 const OVERHEAD = 2048;
 
 /**
- * Answers by what was asked: VMs that differ in nothing but names are judged once, and the names put in for each. What was
- * not asked for while a generation filled up is forgotten.
+ * Answers by what was asked: of VMs that differ in nothing but names two are judged, and the names put in for the others.
+ * What is asked for once is not kept; what was not asked for while a generation filled up is forgotten.
  */
 export class Answers {
   readonly #validate: Validate;
@@ -96,6 +102,7 @@ export class Answers {
   /** Of the young, and the answers among them: one may have several keys. */
   #bytes = 0;
   #weighed = new Set<Answer>();
+  readonly #sights = new Sights();
 
   /** `validate` judges the shape of a descriptor; `isLogged` says whether there is a decision log. */
   constructor(validate: Validate, isLogged = false) {
@@ -103,31 +110,37 @@ export class Answers {
     this.#isLogged = isLogged;
   }
 
-  /** What is answered of the descriptor that `json` is, asked as `context` says, if that is known already. */
-  known(json: string, context: string): Answered | null {
-    const nameless = withoutNames(json);
+  /** What is answered of what was `sent`, if that is known already. */
+  known({ nameless, context }: Wording): Answered | null {
     return nameless && this.#recall(context, nameless);
   }
 
   /**
-   * What is answered of `item`, whose hosts are known, and which was `sent` so: that is kept in mind if it was sent as it is.
+   * What is answered of `item`, whose hosts are known, and which was `sent` so: that is known, too, if it comes again as it is.
    * @throws Problem naming every place in the descriptor that is wrong.
    */
-  of(item: Item, wish: Wish, sent: Sent | null = null): Answered {
+  of(item: Item, wish: Wish, sent: Wording | null = null): Answered {
     const valid = this.#validate(item.descriptor);
     const faults = valid === true ? check(item.descriptor as Descriptor) : valid.error.places;
     if (faults.length > 0) throw invalidRequest(faults);
-    const nameless = withoutNames(JSON.stringify(item.descriptor));
-    if (nameless === null) return unkept(item, wish, this.#isLogged);
-    const context = contextOf(item, wish);
-    const answered = this.#recall(context, nameless) ?? this.#judge(item, wish, context, nameless);
-    if (sent && item.isVerbatim) this.#learn(sent, context, nameless);
+    const verbatim = item.isVerbatim ? sent : null;
+    const own = (): Wording => worded(JSON.stringify(item.descriptor), contextOf(item, wish));
+    const first = verbatim ?? own();
+    if (first.nameless === null || !this.#sights.again(first.context, first.nameless.text)) {
+      return unkept(item, wish, this.#isLogged);
+    }
+    const { nameless, context } = verbatim ? own() : first;
+    const answered =
+      (nameless && (this.#recall(context, nameless) ?? this.#judge(item, wish, context, nameless))) ??
+      unkept(item, wish, this.#isLogged);
+    if (verbatim && nameless) this.#learn(verbatim, context, nameless);
     return answered;
   }
 
-  #judge(item: Item, wish: Wish, context: string, nameless: Nameless): Answered {
+  /** Judges `item` for all that are called otherwise, if that can be. */
+  #judge(item: Item, wish: Wish, context: string, nameless: Nameless): Answered | null {
     const question = questionIn(nameless);
-    if (question === null || !areFit(question, nameless.names)) return unkept(item, wish, this.#isLogged);
+    if (question === null || !areFit(question, nameless.names)) return null;
     const { descriptor, ...places } = question;
     const kept = { ...places, answer: answerOf(descriptor, item, wish, cutAtMarks, this.#isLogged) };
     this.#keep(context, nameless.text, kept);
@@ -135,10 +148,10 @@ export class Answers {
   }
 
   /** Keeps in mind that what was `sent` is answered as `nameless` is in `context`. */
-  #learn(sent: Sent, context: string, nameless: Nameless): void {
+  #learn(sent: Wording, context: string, nameless: Nameless): void {
     const kept = this.#young.get(context)?.get(nameless.text);
-    const own = kept && withoutNames(sent.json);
-    if (own && (own.text === nameless.text || hasNamesAt(kept, own))) this.#keep(sent.context, own.text, kept);
+    const own = sent.nameless;
+    if (kept && own && (own.text === nameless.text || hasNamesAt(kept, own))) this.#keep(sent.context, own.text, kept);
   }
 
   #recall(context: string, { text, names }: Nameless): Answered | null {
@@ -164,8 +177,8 @@ export class Answers {
   }
 }
 
-const weightOf = ({ whole, brief, question, record }: Answer): number =>
-  [...question.texts, ...whole.texts, ...brief.texts, ...(record?.texts ?? [])].reduce(
+const weightOf = ({ whole, address, record }: Answer): number =>
+  [...(typeof address === 'string' ? [] : address.texts), ...whole.texts, ...(record?.texts ?? [])].reduce(
     (sum, { length }) => sum + length,
     OVERHEAD,
   );
@@ -223,17 +236,18 @@ const nameAt = (names: readonly string[], index: number | null): string | undefi
 function unkept(item: Item, wish: Wish, isLogged: boolean): Answered {
   const descriptor = item.descriptor as Descriptor;
   const called = { ref: descriptor.ref, name: descriptor.vm.name };
-  return { answer: answerOf(descriptor, item, wish, asOne, isLogged), names: [], called, isNew: true };
+  return { answer: answerOf(descriptor, item, wish, null, isLogged), names: [], called, isNew: true };
 }
 
 /** `text` without blanks, whatever is in it. */
 const asOne: typeof cutAtMarks = (text, as) => ({ texts: [as(text)], names: [] });
 
+/** `nameless` cuts what is answered where names belong; `null` where `descriptor` has its own. */
 function answerOf(
   descriptor: Descriptor,
   item: Item,
   { remedies, decides, includeClear }: Wish,
-  cut: typeof cutAtMarks,
+  nameless: typeof cutAtMarks | null,
   isLogged: boolean,
 ): Answer {
   const policy = item.policy ?? null;
@@ -242,16 +256,19 @@ function answerOf(
   const judged = evaluate(descriptor, { includeClear, notChecked: notes, site, decides, policy });
   const seconds = (performance.now() - begun) / 1000;
   const decision = remedies ? withRemedies(descriptor, judged, policy) : judged;
-  const { ref: _ref, decisionId: _id, ...whole } = decision;
+  const cut = nameless ?? asOne;
+  const { ref: _ref, decisionId, ...whole } = decision;
   const { verdict, because, possible, summary } = decision;
   return {
     figures: figuresOf(decision),
     largestBitmap: largestBitmapOf(decision),
     seconds,
     hasReasons: descriptor.vm.runtime?.blockedReasons !== undefined,
-    question: cut(questionOf(descriptor, policy), (text) => text),
+    address: nameless?.(questionOf(descriptor, policy), (text) => text) ?? decisionId,
     whole: cut(JSON.stringify(whole).slice(1), (text) => Buffer.from(text)),
-    brief: cut(JSON.stringify({ verdict, because, possible, summary }).slice(1), (text) => Buffer.from(text)),
+    brief: lazy(() =>
+      cut(JSON.stringify({ verdict, because, possible, summary }).slice(1), (text) => Buffer.from(text)),
+    ),
     record: isLogged
       ? cut(recordOf(decision, descriptor, { notChecked: notes, site, defaults }), (text) => text)
       : null,
@@ -280,7 +297,8 @@ export function fill(sheet: Sheet, { texts, names: blanks }: Blanks<Buffer>, nam
 }
 
 /** The address of the decision that an answer is with its names. */
-export const decisionIdOf = ({ answer: { question }, names }: Answered): string => addressOf(filled(question, names));
+export const decisionIdOf = ({ answer: { address }, names }: Answered): string =>
+  typeof address === 'string' ? address : addressOf(filled(address, names));
 
 /** The text with `names` in its blanks. */
 export function filled({ texts, names: blanks }: Blanks<string>, names: readonly string[]): string {

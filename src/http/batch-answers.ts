@@ -6,6 +6,7 @@ import {
   type Answered,
   type Answers,
   type Called,
+  worded,
   contextFor,
   decisionIdOf,
   fill,
@@ -78,6 +79,9 @@ export interface Judges {
 /** Milliseconds between reports to the metrics: counting many alike at once costs less than one by one. */
 const REPORT_MS = 1000;
 
+/** Answers that wait for a report at most. */
+const REPORT_ANSWERS = 256;
+
 /** Answers the items of one batch, and counts them. */
 export class BatchAnswers implements Answering<Sent> {
   readonly #judges: Judges;
@@ -117,7 +121,8 @@ export class BatchAnswers implements Answering<Sent> {
   add({ place, json, read, ref }: Sent): void {
     this.#totals.items++;
     const { answers } = this.#judges;
-    const known = json === null ? null : answers.known(json, this.#context);
+    const whole = json === null ? null : worded(json, this.#context);
+    const known = whole && answers.known(whole);
     if (known) {
       this.#answer(place, known);
       return;
@@ -132,7 +137,7 @@ export class BatchAnswers implements Answering<Sent> {
     for (const sent of items) {
       try {
         const item = underSite(withHosts(sent, this.#query, this.#profiles), this.#judges.site);
-        this.#answer(place, answers.of(item, this.#wish, json === null ? null : { json, context: this.#context }));
+        this.#answer(place, answers.of(item, this.#wish, whole));
       } catch (error) {
         this.#refuse({ ...place, ...namesOf(sent) }, inItem(error, sent));
       }
@@ -141,7 +146,7 @@ export class BatchAnswers implements Answering<Sent> {
 
   /** The answers since they were last taken. */
   take(): Buffer {
-    if (performance.now() - this.#reported >= REPORT_MS) this.report();
+    if (this.#unreported.size >= REPORT_ANSWERS || performance.now() - this.#reported >= REPORT_MS) this.report();
     return this.#sheet.take();
   }
 
@@ -187,7 +192,7 @@ export class BatchAnswers implements Answering<Sent> {
     }
     if (!isListed) return;
     this.#begin(`${beginning(place, own)}"decisionId":"${decisionId}",`);
-    fill(this.#sheet, summary ? answer.brief : answer.whole, names);
+    fill(this.#sheet, summary ? answer.brief() : answer.whole, names);
     this.#sheet.write(this.#frame.after);
   }
 

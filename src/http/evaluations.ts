@@ -3,7 +3,16 @@ import type { DecisionLog } from '../decision-log/decision-log.ts';
 import type { Decision } from '../evaluation/decision.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { decisionText } from '../report/decision-text.ts';
-import { type Answered, type Answers, contextFor, decisionIdOf, decisionJson, filled, type Wish } from './answers.ts';
+import {
+  type Answered,
+  type Answers,
+  contextFor,
+  decisionIdOf,
+  decisionJson,
+  filled,
+  type Wish,
+  worded,
+} from './answers.ts';
 import { mayBeDescriptor, type Reader } from './body.ts';
 import { color, format, inkOf, jsonOrText, wantsText } from './format.ts';
 import { hostParameters, type HostQuery, withHosts } from './host-facts.ts';
@@ -109,11 +118,11 @@ function answer(request: Asking, reader: Reader, { answers, profiles }: Judging,
   const type = headers['content-type'] ?? '';
   const wish: Wish = { remedies: query.remedies !== 'false', decides: true, includeClear: query.include === 'clear' };
   const context = contextFor(wish, query, site);
-  const known = body !== undefined && mayBeDescriptor(type) ? answers.known(body, context) : null;
+  const json = body !== undefined && mayBeDescriptor(type) ? worded(body, context) : null;
+  const known = json && answers.known(json);
   if (known) return known;
   const [sent] = reader.items(body ?? '', type, 'one');
   if (!sent) throw emptyBody();
   request.item = sent;
-  const item = underSite(withHosts(sent, query, profilesUnder(site, profiles)), site);
-  return answers.of(item, wish, body === undefined ? null : { json: body, context });
+  return answers.of(underSite(withHosts(sent, query, profilesUnder(site, profiles)), site), wish, json);
 }

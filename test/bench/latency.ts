@@ -1,6 +1,6 @@
 import type { Row } from './compare.ts';
 import { timingOf } from './compare.ts';
-import { bodies } from './documents.ts';
+import { bodyOf } from './documents.ts';
 import { Load, quantile } from './open-loop.ts';
 import { post, Saturated, Server } from './server.ts';
 
@@ -17,7 +17,7 @@ async function eventLoopLag(service: Server): Promise<{ readonly p50: number; re
 /** How long answers take at a rate that leaves the process half of its time, and a tenth. Latency counts from when each was due. */
 export async function latencies(short: boolean): Promise<Row[]> {
   const service = await Server.service();
-  const requests = bodies().map((body) => post(PATH, body));
+  const requests = (index: number) => post(PATH, bodyOf(index));
   const busy = new Saturated(service, requests);
   const load = new Load(service.port, requests);
   try {

@@ -4,7 +4,7 @@ import { placementExamples } from '../../src/http/examples.ts';
 import { restarts } from '../e2e/restarts.ts';
 import { fleet } from './fleet.ts';
 import { machine, table } from './observed.ts';
-import { Load, type Outcome, quantile } from './open-loop.ts';
+import { inTurn, Load, type Outcome, quantile } from './open-loop.ts';
 import { post, Server } from './server.ts';
 
 /** `npm run bench:load`: more load than can be answered, short requests beside long work, and restarts under load. */
@@ -154,8 +154,8 @@ const beside: readonly (readonly [string, number, (() => Promise<Response>) | nu
   ],
 ];
 
-const load = new Load(server.port, singles);
-const health = new Load(server.port, probe);
+const load = new Load(server.port, inTurn(singles));
+const health = new Load(server.port, inTurn(probe));
 await load.saturate(CLIENTS, performance.now() + 3000);
 
 const fairness: string[][] = [];

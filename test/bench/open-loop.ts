@@ -2,6 +2,15 @@ import { connect, type Socket } from 'node:net';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
+/** The bytes of the request that is sent as the one of this number, from 0 on. */
+export type Requests = (index: number) => Buffer;
+
+/** `requests` over and over. */
+export const inTurn =
+  (requests: readonly Buffer[]): Requests =>
+  (index) =>
+    requests[index % requests.length] as Buffer;
+
 /** What became of a request: the status of its answer or 0 if there was none, and milliseconds from when it was due. */
 export interface Outcome {
   readonly status: number;
@@ -75,15 +84,15 @@ const CONNECTIONS = 1000;
 /** Clients of one server, each on a connection of its own that stays open. */
 export class Load {
   readonly #port: number;
-  readonly #requests: readonly Buffer[];
+  readonly #requests: Requests;
   readonly #idle: Wire[] = [];
   readonly #all = new Set<Wire>();
   /** Requests that wait for a connection. */
   readonly #waiting: ((wire: Wire) => void)[] = [];
   #next = 0;
 
-  /** `requests` are sent in turn to `port`, as they are. */
-  constructor(port: number, requests: readonly Buffer[]) {
+  /** `requests` are sent to `port`, as they are. */
+  constructor(port: number, requests: Requests) {
     this.#port = port;
     this.#requests = requests;
   }
@@ -127,7 +136,7 @@ export class Load {
   /** Sends the next request on a connection that is free, on a new one, or once one is free. */
   async #ask(): Promise<number> {
     const wire = this.#free() ?? (await new Promise<Wire>((resolve) => this.#waiting.push(resolve)));
-    const status = await wire.ask(this.#requests[this.#next++ % this.#requests.length] as Buffer);
+    const status = await wire.ask(this.#requests(this.#next++));
     const next = this.#waiting.shift();
     if (!wire.isOpen) this.#all.delete(wire);
     if (next) next(wire.isOpen ? wire : this.#open());

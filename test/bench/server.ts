@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Load } from './open-loop.ts';
+import { Load, type Requests } from './open-loop.ts';
 
 /** Clock ticks a second, in which Linux counts a process's time. */
 const TICKS = 100;
@@ -145,8 +145,7 @@ export class Saturated {
   readonly #server: Server;
   readonly #load: Load;
 
-  /** `requests` are sent in turn. */
-  constructor(server: Server, requests: readonly Buffer[]) {
+  constructor(server: Server, requests: Requests) {
     this.#server = server;
     this.#load = new Load(server.port, requests);
   }

@@ -4,7 +4,7 @@ import { placementExamples, simulationExamples } from '../../src/http/examples.t
 import { faults, random } from '../e2e/faults.ts';
 import { fleet } from './fleet.ts';
 import { type Held, machine, Observed, slope, table } from './observed.ts';
-import { Load } from './open-loop.ts';
+import { inTurn, Load } from './open-loop.ts';
 import { post } from './server.ts';
 
 /** `npm run bench:soak`: all kinds of requests, and what goes wrong with some, for ten minutes or as many seconds as the argument says. */
@@ -30,8 +30,8 @@ const long = [
   ...Object.values(simulationExamples).map(({ request }) => post('/v1/simulations', JSON.stringify(request))),
 ];
 const kinds = [
-  { load: new Load(observed.port, singles), rate: RATE },
-  { load: new Load(observed.port, long), rate: 2 },
+  { load: new Load(observed.port, inTurn(singles)), rate: RATE },
+  { load: new Load(observed.port, inTurn(long)), rate: 2 },
 ];
 
 const counts = new Map<number, number>();

@@ -1,5 +1,5 @@
 import { ALONE, compareMeasured, type Row, type Timing } from './compare.ts';
-import { bodies, fourDevices } from './documents.ts';
+import { bodyOf, fourDevices } from './documents.ts';
 import { post, Saturated, Server } from './server.ts';
 
 const PATH = '/v1/evaluations?remedies=false';
@@ -41,7 +41,7 @@ export async function startUp(short: boolean): Promise<Row> {
 
 /** What the process holds in memory before and after its first load, beside a bare Fastify. */
 export async function resident(short: boolean): Promise<Row> {
-  const requests = bodies().map((body) => post(PATH, body));
+  const requests = (index: number) => post(PATH, bodyOf(index));
   const look = async (server: Server): Promise<string> => {
     const load = new Saturated(server, requests);
     const idle = server.residentBytes('now');

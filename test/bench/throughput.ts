@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { compareMeasured, type Row, type Timing } from './compare.ts';
-import { bodies, fourDevices } from './documents.ts';
+import { bodyOf, fourDevices } from './documents.ts';
 import { post, Saturated, Server } from './server.ts';
 
 const PATH = '/v1/evaluations?remedies=false';
@@ -30,10 +30,7 @@ async function sendBatch(port: number, lines: Buffer): Promise<void> {
 /** CPU a VM of the service: many as lines of one request, and each as a request. */
 export async function batchBesideSingle(short: boolean): Promise<Row> {
   const service = await Server.service();
-  const single = new Saturated(
-    service,
-    bodies().map((vm) => post(PATH, vm)),
-  );
+  const single = new Saturated(service, (index) => post(PATH, bodyOf(index)));
   let round = 0;
   try {
     await single.warmUp(short ? 6000 : 20_000);
@@ -69,7 +66,7 @@ export async function batchBesideSingle(short: boolean): Promise<Row> {
 
 /** Answers a second of one process, and of two on ports of their own, as replicas behind a balancer that takes turns. */
 export async function twoProcesses(short: boolean): Promise<Row> {
-  const requests = bodies().map((vm) => post(PATH, vm));
+  const requests = (index: number) => post(PATH, bodyOf(index));
   const services = [await Server.service(), await Server.service()] as const;
   const [one, other] = services.map((service) => new Saturated(service, requests)) as [Saturated, Saturated];
   const seconds = short ? 0.7 : 3;
