@@ -62,23 +62,24 @@ export function* placementsOf(
   const source = { scenario, findings: judge(scenario) };
   const whole = new Trials(policy, SEARCHES * BUDGET);
   let isSpent = false;
-  const known = new Map<string, Judged | Faults>();
+  // All that was read of a candidate could be a thousand times as much as what is said of it.
+  const known = new Map<string, Group | Faults>();
   const groups = new Map<string, Group>();
   const invalid: Placements['invalid'] = [];
   for (const [index, { ref: own, host }] of candidates.entries()) {
     const candidate = { index, ...(own !== undefined && { ref: own }) };
     const form = canonicalForm(host);
     const trials = whole.within(BUDGET);
-    const judged = known.get(form) ?? judgeCandidate(vm, host, source, trials, policy);
-    known.set(form, judged);
+    let place = known.get(form);
+    if (place === undefined) {
+      const judged = judgeCandidate(vm, host, source, trials, policy);
+      place = 'conclusion' in judged ? groupOf(judged, groups, sites?.candidates[index]) : judged;
+      known.set(form, place);
+    }
     isSpent ||= trials.isSpent;
-    if ('conclusion' in judged) {
-      const key = reasonsOf(judged);
-      const group = groups.get(key) ?? { ...judged, candidates: [], site: sites?.candidates[index] };
-      group.candidates.push(candidate);
-      groups.set(key, group);
-    } else {
-      const errors = judged.map(({ pointer, detail }) => ({ pointer: `/candidates/${index}/host${pointer}`, detail }));
+    if ('conclusion' in place) place.candidates.push(candidate);
+    else {
+      const errors = place.map(({ pointer, detail }) => ({ pointer: `/candidates/${index}/host${pointer}`, detail }));
       invalid.push({ ...candidate, errors });
     }
     yield;
@@ -93,6 +94,14 @@ export function* placementsOf(
     assumptions: isSpent ? [TOO_MUCH_UNKNOWN] : [],
     invalid,
   };
+}
+
+/** The one of `groups` that `judged` belongs to, or else one of its own, of which the site says the members of `site`. */
+function groupOf(judged: Judged, groups: Map<string, Group>, site: Group['site']): Group {
+  const key = reasonsOf(judged);
+  const group = groups.get(key) ?? { ...judged, candidates: [], site };
+  groups.set(key, group);
+  return group;
 }
 
 /** What is wrong with `host`, by pointer into it, or what comes of it as the destination. */
