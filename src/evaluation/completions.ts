@@ -4,80 +4,132 @@ import { type Finding, isUndecided } from '../rules/finding.ts';
 import type { Trials } from './trials.ts';
 import { attainableVerdicts, type KnownVerdict, settledVerdict, verdicts } from './verdict.ts';
 
-/** The verdicts that `descriptor` can have, of which `findings` are known, best first. */
-export function verdictsOf(descriptor: Descriptor, findings: readonly Finding[], trials: Trials): KnownVerdict[] {
-  const settled = settledVerdict(findings);
-  return settled ? [settled] : possibleVerdicts(descriptor, findings, trials, verdicts.length);
+/** A completion that was tried: what was filled in, and the verdict that it came to. */
+interface Tried {
+  readonly filled: ReadonlyMap<Pointer, unknown>;
+  readonly verdict: KnownVerdict;
 }
+
+/** Every value of a missing fact is listed from the best to the worst, about. */
+const [BEST, WORST] = [0, -1] as const;
 
 /**
- * The verdict that `descriptor` has whatever is still missing; `null` where that matters, or was too much to try. Two
- * guesses, all for the best and all for the worst, tell most cases apart without a search.
+ * What may come of a descriptor once the facts that it leaves open are known. Two guesses, all for the best and all for the
+ * worst, tell most without a search.
  */
-export function settlesAt(descriptor: Descriptor, findings: readonly Finding[], trials: Trials): KnownVerdict | null {
-  const settled = settledVerdict(findings);
-  if (settled) return settled;
-  const [best, worst] = [0, -1].map((at) => guess(descriptor, findings, at, trials));
-  if (best && worst && best !== worst) return null;
-  const [only, other] = possibleVerdicts(descriptor, findings, trials, 2);
-  return other ? null : (only ?? null);
-}
+export class Completions {
+  readonly #descriptor: Descriptor;
+  readonly #findings: readonly Finding[];
+  readonly #trials: Trials;
+  readonly #settled: KnownVerdict | null;
+  readonly #tried: Tried[] = [];
 
-/** The verdict if every missing fact has the first (0) or the last (-1) of its values, best first. */
-function guess(descriptor: Descriptor, findings: readonly Finding[], at: number, trials: Trials): KnownVerdict | null {
-  let [completed, found] = [descriptor, findings];
-  let settled = settledVerdict(found);
-  while (settled === null) {
-    for (const pointer of new Set(found.filter(isUndecided).flatMap(({ lacks }) => lacks))) {
-      completed = withValueAt(completed, pointer, trials.valuesAt(pointer).at(at));
-    }
-    const next = trials.judge(completed);
-    if (!next) return null;
-    found = next;
-    settled = settledVerdict(found);
+  /** `findings` are all that there are in `descriptor` as it is. */
+  constructor(descriptor: Descriptor, findings: readonly Finding[], trials: Trials) {
+    this.#descriptor = descriptor;
+    this.#findings = findings;
+    this.#trials = trials;
+    this.#settled = settledVerdict(findings);
   }
-  return settled;
+
+  /** The verdicts that there can be, best first. */
+  verdicts(): KnownVerdict[] {
+    if (this.#settled) return [this.#settled];
+    const met = new Set<KnownVerdict>();
+    for (const end of [BEST, WORST]) this.#guess(end, met);
+    this.#search(met, verdicts.length, '');
+    return verdicts.filter((verdict) => met.has(verdict));
+  }
+
+  /** The verdict whatever is still missing; `null` where that matters, or was too much to try. */
+  verdict(): KnownVerdict | null {
+    return this.#settled ?? this.#only(new Set(), '');
+  }
+
+  /** {@link verdict} if the fact at `pointer`, which is missing, is `value`. */
+  verdictWith(pointer: Pointer, value: unknown): KnownVerdict | null {
+    const met = new Set<KnownVerdict>();
+    for (const { filled, verdict } of this.#tried) if (filled.get(pointer) === value) met.add(verdict);
+    if (met.size > 1) return null;
+    const completed = withValueAt(this.#descriptor, pointer, value);
+    const found = this.#trials.judge(completed);
+    if (!found) return null;
+    const rest = new Completions(completed, found, this.#trials);
+    const verdict = rest.#settled ?? rest.#only(met, pointer.slice(0, pointer.lastIndexOf('/') + 1));
+    for (const each of rest.#tried) {
+      this.#tried.push({ filled: new Map(each.filled).set(pointer, value), verdict: each.verdict });
+    }
+    return verdict;
+  }
+
+  /** The one verdict that there is beside those that were `met`; `null` if there are several. */
+  #only(met: Set<KnownVerdict>, below: Pointer): KnownVerdict | null {
+    for (const end of met.has('allowed') ? [WORST, BEST] : [BEST, WORST]) {
+      if (met.size < 2) this.#guess(end, met);
+    }
+    if (met.size < 2) this.#search(met, 2, below);
+    const [only, other] = met;
+    return other ? null : (only ?? null);
+  }
+
+  /** Adds to `met` the verdict if every missing fact has the first or the last of its values. */
+  #guess(end: typeof BEST | typeof WORST, met: Set<KnownVerdict>): void {
+    const filled = new Map<Pointer, unknown>();
+    let [completed, found] = [this.#descriptor, this.#findings];
+    let verdict = this.#settled;
+    while (verdict === null) {
+      for (const pointer of new Set(found.filter(isUndecided).flatMap(({ lacks }) => lacks))) {
+        const value = this.#trials.valuesAt(pointer).at(end);
+        filled.set(pointer, value);
+        completed = withValueAt(completed, pointer, value);
+      }
+      const next = this.#trials.judge(completed);
+      if (!next) return;
+      found = next;
+      verdict = settledVerdict(found);
+    }
+    this.#tried.push({ filled, verdict });
+    met.add(verdict);
+  }
+
+  /**
+   * Adds to `met` the verdicts that there can be, until it holds `enough`.
+   *
+   * A fact that decides nothing is never varied: the search takes a fact that an undecided rule lacks, one `below` that
+   * pointer first, judges the descriptor with each of its values, and goes on from there, unless no verdict can come of it
+   * that was not met before.
+   * Past what it may spend it calls possible what cannot be ruled out.
+   */
+  #search(met: Set<KnownVerdict>, enough: number, below: Pointer): void {
+    const search = (completed: Descriptor, found: readonly Finding[]): void => {
+      const settled = settledVerdict(found);
+      if (settled) {
+        met.add(settled);
+        return;
+      }
+      const attainable = attainableVerdicts(found);
+      const pointer = nextLack(found, below);
+      for (const value of this.#trials.valuesAt(pointer)) {
+        if (met.size >= enough || isIn(attainable, met)) return;
+        const next = withValueAt(completed, pointer, value);
+        const then = this.#trials.judge(next);
+        if (then) search(next, then);
+        else for (const verdict of attainable) met.add(verdict);
+      }
+    };
+    search(this.#descriptor, this.#findings);
+  }
 }
 
 /**
- * The verdicts that `descriptor` can have once what it leaves open is known, best first; one if it does not matter.
- *
- * A fact that decides nothing is never varied: the search takes the first fact that an undecided rule lacks, judges the
- * descriptor with each of its values, and goes on from there, unless no verdict can come of it that was not met before.
- * Past what it may spend it calls possible what cannot be ruled out. It ends once it has met `enough` of them.
+ * A fact that an undecided finding lacks: one `below` that, since it is about the same thing, or else the first in QEMU's
+ * order, so that refusals come first.
  */
-function possibleVerdicts(
-  descriptor: Descriptor,
-  findings: readonly Finding[],
-  trials: Trials,
-  enough: number,
-): KnownVerdict[] {
-  const met = new Set<KnownVerdict>();
-  const search = (completed: Descriptor, found: readonly Finding[]): void => {
-    const settled = settledVerdict(found);
-    if (settled) {
-      met.add(settled);
-      return;
-    }
-    const attainable = attainableVerdicts(found);
-    const pointer = firstLack(found);
-    for (const value of trials.valuesAt(pointer)) {
-      if (met.size >= enough || isIn(attainable, met)) return;
-      const next = withValueAt(completed, pointer, value);
-      const then = trials.judge(next);
-      if (then) search(next, then);
-      else for (const verdict of attainable) met.add(verdict);
-    }
-  };
-  search(descriptor, findings);
-  return verdicts.filter((verdict) => met.has(verdict));
-}
-
-/** The first fact that an undecided finding lacks: in QEMU's order, so that refusals come first. */
-function firstLack(findings: readonly Finding[]): Pointer {
-  const lack = findings.find(isUndecided)?.lacks[0];
-  if (lack === undefined) throw new Error('an undecided verdict lacks nothing');
-  return lack;
+function nextLack(findings: readonly Finding[], below: Pointer): Pointer {
+  const lacks = findings.flatMap((finding) => (isUndecided(finding) ? finding.lacks : []));
+  const next = lacks.find((pointer) => pointer.startsWith(below)) ?? lacks[0];
+  if (next === undefined) throw new Error('an undecided verdict lacks nothing');
+  return next;
 }
 
 const isIn = <T>(some: ReadonlySet<T>, others: ReadonlySet<T>): boolean => [...some].every((each) => others.has(each));

@@ -1,17 +1,15 @@
-import type { Descriptor } from '../descriptor/schema.ts';
 import type { Finding } from '../rules/finding.ts';
-import { verdictsOf } from './completions.ts';
+import type { Completions } from './completions.ts';
 import type { Decision } from './decision.ts';
 import { summarize } from './summary.ts';
-import type { Trials } from './trials.ts';
 import { causesOf, decisive, type Verdict } from './verdict.ts';
 
 /** What findings come to. */
 export type Conclusion = Pick<Decision, 'verdict' | 'because' | 'possible' | 'confidence' | 'summary'>;
 
-/** What `findings`, all that there are in `descriptor`, come to: the verdict, and what made it. */
-export function conclusionOf(descriptor: Descriptor, findings: readonly Finding[], trials: Trials): Conclusion {
-  const possible = verdictsOf(descriptor, findings, trials);
+/** What `findings`, all that there are, come to with what is missing completed: the verdict, and what made it. */
+export function conclusionOf(findings: readonly Finding[], completions: Completions): Conclusion {
+  const possible = completions.verdicts();
   const settled = possible.length === 1 ? possible[0] : undefined;
   const verdict: Verdict = settled ?? 'unknown';
   const deciding = settled ? decisive(findings, settled) : [];

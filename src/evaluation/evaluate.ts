@@ -5,6 +5,7 @@ import type { SitePolicy } from '../policy/site-policy.ts';
 import { judge } from '../rules/judge.ts';
 import { assumptionsOf } from './assumptions.ts';
 import { decisionIdOf, ruleset } from './canonical.ts';
+import { Completions } from './completions.ts';
 import { conclusionOf } from './conclusion.ts';
 import { containerCosts, vmCosts } from './costs.ts';
 import { decided } from './decided-finding.ts';
@@ -36,7 +37,8 @@ export function evaluate(descriptor: Descriptor, options: Options = {}): Decisio
   const listed = policy ? policy.heed(judged, { descriptor, source, destination, includeClear }) : judged;
   const findings = listed.filter(({ outcome }) => outcome !== 'clear');
   const trials = new Trials(policy);
-  const conclusion = conclusionOf(descriptor, findings, trials);
+  const completions = new Completions(descriptor, findings, trials);
+  const conclusion = conclusionOf(findings, completions);
   return {
     ...(descriptor.ref !== undefined && { ref: descriptor.ref }),
     decisionId: decisionIdOf(descriptor, policy),
@@ -44,7 +46,7 @@ export function evaluate(descriptor: Descriptor, options: Options = {}): Decisio
     ...(policy && { policyRevision: policy.revision }),
     ...conclusion,
     findings: listed.map((finding) => decided(finding, descriptor, site)),
-    unknowns: unknownsOf(descriptor, findings, decides && conclusion.verdict === 'unknown', trials),
+    unknowns: unknownsOf(findings, decides && conclusion.verdict === 'unknown', completions, trials),
     containers: source.containers.map(containerCosts),
     ...vmCosts(source),
     assumptions: [...assumptionsOf(source), ...(trials.isSpent ? [TOO_MUCH_UNKNOWN] : [])],

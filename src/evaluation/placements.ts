@@ -6,6 +6,7 @@ import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
 import { canonicalForm, ruleset } from './canonical.ts';
+import { Completions } from './completions.ts';
 import { type Conclusion, conclusionOf } from './conclusion.ts';
 import { decided } from './decided-finding.ts';
 import type { PlacementRequest, Placements } from './placements-schema.ts';
@@ -120,7 +121,7 @@ function judgeCandidate(
   const all = policy ? policy.heed(found, { descriptor, source: source.scenario, destination }) : found;
   // What the site finds may rest on both hosts.
   const findings = all.filter(({ host: on, rule }) => on === 'destination' || rule.layer === 'policy');
-  return { descriptor, findings, conclusion: conclusionOf(descriptor, all, trials) };
+  return { descriptor, findings, conclusion: conclusionOf(all, new Completions(descriptor, all, trials)) };
 }
 
 /** What is found on the source whatever the destination, marked where the site accepts it. */

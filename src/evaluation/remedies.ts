@@ -8,7 +8,7 @@ import { counts, type Finding, isRefusal, isUndecided } from '../rules/finding.t
 import { fill } from '../rules/words.ts';
 import { type Concern, type Edit, efforts, withoutHoles } from './changes/edit.ts';
 import { changeKinds } from './changes/index.ts';
-import { settlesAt } from './completions.ts';
+import { Completions } from './completions.ts';
 import type { Decision } from './decision.ts';
 import { Trials } from './trials.ts';
 import { type KnownVerdict, type Verdict, verdicts } from './verdict.ts';
@@ -83,7 +83,7 @@ function remediesOf(descriptor: Descriptor, verdict: Verdict, trials: Trials): R
       chosen,
       holed,
       findings,
-      verdict: settlesAt(changed, findings, trials.within(COMPLETIONS_MAX)),
+      verdict: new Completions(changed, findings, trials.within(COMPLETIONS_MAX)).verdict(),
     };
     states.set(key, state);
     return state;

@@ -1,17 +1,15 @@
-import { withValueAt } from '../descriptor/pointer.ts';
 import { questionAt } from '../descriptor/questions.ts';
-import type { Descriptor } from '../descriptor/schema.ts';
 import { type Finding, isUndecided } from '../rules/finding.ts';
-import { settlesAt } from './completions.ts';
+import type { Completions } from './completions.ts';
 import type { Decision } from './decision.ts';
 import type { Trials } from './trials.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The facts that undecided findings lack, where to find each and, if `withDecides`, which verdict each value decides. */
 export function unknownsOf(
-  descriptor: Descriptor,
   findings: readonly Finding[],
   withDecides: boolean,
+  completions: Completions,
   trials: Trials,
 ): Decision['unknowns'] {
   const needs = new Map<string, Set<string>>();
@@ -20,13 +18,10 @@ export function unknownsOf(
   }
   return [...needs].map(([pointer, rules]) => {
     const { obtain } = questionAt(pointer);
-    const decides = (value: unknown): [string, Verdict] => {
-      if (trials.isSpent) return [labelOf(value), 'unknown'];
-      const completed = withValueAt(descriptor, pointer, value);
-      const found = trials.judge(completed);
-      const settled = found && settlesAt(completed, found, trials);
-      return [labelOf(value), settled ?? 'unknown'];
-    };
+    const decides = (value: unknown): [string, Verdict] => [
+      labelOf(value),
+      completions.verdictWith(pointer, value) ?? 'unknown',
+    ];
     return {
       pointer,
       neededBy: [...rules],

@@ -94,6 +94,19 @@ describe('an unknown verdict', () => {
     );
   });
 
+  it('tells what each fact decides of the last of eight devices, of none of which anything is known', () => {
+    const vfio = Array.from({ length: 8 }, (_, index) => ({ id: `dev${index}` }));
+    const decision = evaluate(descriptorWith({ '/vm/vfio': vfio, '/source/devices': undefined }));
+    const last = decision.unknowns.filter(({ pointer }) => pointer.startsWith('/source/devices/dev7/'));
+    expect(Object.fromEntries(last.map(({ pointer, decides }) => [pointer.split('/').at(-1), decides]))).toEqual({
+      protocol: { v2: 'unknown', v1: 'blocked', none: 'blocked' },
+      stopCopy: { true: 'unknown', false: 'blocked' },
+      p2p: { true: 'unknown', false: 'blocked' },
+      dmaLogging: { true: 'unknown', false: 'blocked' },
+    });
+    expect(decision.assumptions.join()).not.toContain('too much is unknown');
+  });
+
   it('assumes nothing of a QEMU older than any that was studied, and says so', () => {
     expect(evaluate(descriptorWith({ '/source/qemu': '6.2' })).assumptions).toEqual([
       '/source/qemu is older than 7.2, the first that was studied: nothing is taken for known of it',
