@@ -273,7 +273,9 @@ function containerFigures(container: DecidedContainer, limit: number): Container
   let worst = transitions[0];
   for (const each of transitions) if (worst && each.largestBitmapBytes > worst.largestBitmapBytes) worst = each;
   const bitmapBytes = worst?.largestBitmapBytes ?? 0;
-  const isHeld = tracker === 'type1' && trackingStart?.ok !== false && (worst !== undefined || sync !== undefined);
+  // A share of nothing is no number.
+  const isHeld =
+    limit > 0 && tracker === 'type1' && trackingStart?.ok !== false && (worst !== undefined || sync !== undefined);
   return {
     worst: worst
       ? { labels: { backend, transition: `${worst.from}-to-${worst.to}` }, bitmapBytes, unmapCalls: worst.unmapCalls }

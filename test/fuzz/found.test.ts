@@ -31,6 +31,7 @@ const FOUND: readonly (readonly [file: string, did: string, status: number, answ
   ['device-laid-over-twice.json', 'was answered by its last word', 400, '/vm/vfio/1/id: /vm/vfio/0 is laid over'],
   ['source-no-object.json', 'was answered with what QEMU says', 400, '/source: must be object'],
   ['aperture-of-a-byte.json', 'failed', 200, ''],
+  ['limit-of-nothing.json', 'failed', 200, ''],
   ['overlay-of-proto.json', 'was blamed on the document', 400, '/vm/__proto__: no such member'],
 ];
 
