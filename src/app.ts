@@ -17,7 +17,7 @@ import { Answers } from './http/answers.ts';
 import { batch } from './http/batch.ts';
 import { Reader } from './http/body.ts';
 import { catalogue } from './http/catalogue.ts';
-import { answerBrokenRequest, answerError, refuseUnrouted } from './http/errors.ts';
+import { answerBrokenRequest, answerError, noteAnswered, refuseUnrouted } from './http/errors.ts';
 import { envelopeParts } from './http/envelope.ts';
 import { evaluations } from './http/evaluations.ts';
 import { imports } from './http/imports.ts';
@@ -227,6 +227,7 @@ function observe(app: FastifyInstance, metrics: Metrics, { slowRequestMs }: Conf
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
+    noteAnswered(request);
     const { method, routeOptions } = request;
     const milliseconds = reply.elapsedTime;
     const route = routeOptions.url ?? 'none';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { inItem } from './item.ts';
@@ -54,6 +54,14 @@ export function exemptFromTimeout({ raw: { socket } }: FastifyRequest, reply: Fa
   reply.raw.once('close', () => streaming.delete(socket));
 }
 
+/** Requests that were answered before they were all there, by their connection. */
+const answeredEarly = new WeakMap<Socket, IncomingMessage>();
+
+/** Has `request` answered no second time, should the rest of it never come. */
+export function noteAnswered({ raw }: FastifyRequest): void {
+  if (!raw.complete) answeredEarly.set(raw.socket, raw);
+}
+
 /** Answers what Node could not read as HTTP: there is no request yet, only its connection. */
 export function answerBrokenRequest({ code, message }: ConnectionError, socket: Socket): void {
   if (streaming.has(socket)) {
@@ -62,6 +70,7 @@ export function answerBrokenRequest({ code, message }: ConnectionError, socket: 
     return;
   }
   if (!socket.writable || code === 'ECONNRESET') return;
+  if (answeredEarly.get(socket)?.complete === false) return void socket.destroy();
   // Before there is TLS nothing can be said over it.
   if (/^ERR_(?:SSL|TLS)_/.test(code)) return void socket.destroy();
   const problem = new Problem(byParserError[code] ?? 'bad-request', message);

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { faults, random, repeat } from '../e2e/faults.ts';
-import { type Held, machine, Observed, slope, table } from './observed.ts';
+import { type Held, held, observed } from './observed.ts';
+import { machine, table } from './results.ts';
+import { slope } from './statistics.ts';
 
 /** `npm run bench:faults`: 10 000 of each thing that goes wrong over connections, or as many as the argument says, and what they leave. */
 
@@ -10,19 +12,20 @@ const ROUNDS = 5;
 const AT_ONCE = 100;
 /** Of those that wait for a timeout; each is a connection. */
 const IDLE_AT_ONCE = 1000;
-const idle = new Set(['headers that do not end', 'a body that does not end', 'a connection that says nothing']);
+const idle = new Set([
+  'headers that do not end',
+  'a body that does not end',
+  'a body that does not end, of what was answered already',
+  'a connection that says nothing',
+]);
 
-const observed = await Observed.start({
-  REQUEST_TIMEOUT_MS: '1000',
-  CONNECTION_TIMEOUT_MS: '5000',
-  QUEUE_DELAY_MS: '60000',
-});
+const server = await observed({ REQUEST_TIMEOUT_MS: '1000', CONNECTION_TIMEOUT_MS: '5000' });
 
 /** What is held once all that was under way has ended. */
 async function settled(): Promise<Held> {
   for (let times = 0; ; times++) {
-    const held = await observed.held();
-    if ((held.inFlight === 0 && held.sockets <= 0) || times === 100) return held;
+    const now = await held(server);
+    if ((now.inFlight === 0 && now.sockets <= 0) || times === 100) return now;
     await sleep(100);
   }
 }
@@ -35,7 +38,7 @@ for (const [name, fault] of Object.entries(faults)) {
   // The first round fills what is kept on purpose.
   for (let round = 0; round <= ROUNDS; round++) {
     await repeat(round === 0 ? Math.ceil(each / 4) : each, idle.has(name) ? IDLE_AT_ONCE : AT_ONCE, () =>
-      fault(observed.port, numbers),
+      fault(server.port, numbers),
     );
     after.push(await settled());
   }
@@ -52,8 +55,8 @@ for (const [name, fault] of Object.entries(faults)) {
   ]);
   console.log(rows.at(-1)?.join(' | '));
 }
-const exit = await observed.stop();
-const complaints = observed.service.said.filter((line) => !/"msg":"(?:Server listening|stopping)/.test(line));
+const exit = await server.stop();
+const complaints = server.service.said.filter((line) => !/"msg":"(?:Server listening|stopping)/.test(line));
 
 const written = `# What \`npm run bench:faults\` measured
 

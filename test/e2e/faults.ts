@@ -213,7 +213,14 @@ export const faults: Readonly<Record<string, (port: number, random: Random) => P
     const wire = await open(port);
     wire.socket.write(request().slice(0, -10));
     await wire.closed;
-    answered(wire, [408]);
+    // Of so many at a time some are too many of one client.
+    answered(wire, [408], [429]);
+  },
+  'a body that does not end, of what was answered already': async (port) => {
+    const wire = await open(port);
+    wire.socket.write('POST /v1 HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{');
+    await wire.closed;
+    answered(wire, [404]);
   },
   'a connection that says nothing': async (port) => {
     const wire = await open(port);

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const MAIN = 'dist/main.js';
 
-/** A process of the built service. */
+/** A process of the built service, or of another that says like it where it listens. */
 export interface Service {
   /** What it has printed so far, line by line. */
   readonly said: readonly string[];
@@ -19,12 +18,21 @@ export interface Service {
   readonly hangUp: () => void;
 }
 
+/** What the environment of a process holds; undefined: not there. */
+type Environment = Readonly<NodeJS.ProcessEnv>;
+
 /** Starts the built service with `env` for its whole environment. */
-export function start(env: Readonly<Record<string, string>>): Service {
+export function start(env: Environment): Service {
   if (!existsSync(MAIN)) throw new Error(`there is no ${MAIN}: npm run build`);
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const exit = once(child, 'close').then(([code]) => code as number | null);
+  return run(process.execPath, [MAIN], env);
+}
+
+/** Starts `command` with `env` for its whole environment. */
+export function run(command: string, args: readonly string[], env: Environment): Service {
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = new Promise<number | null>((resolve) => child.once('close', resolve));
   const said: string[] = [];
+  child.once('error', ({ message }) => said.push(message));
   const address = new Promise<string>((resolve, reject) => {
     for (const input of [child.stdout, child.stderr]) {
       createInterface({ input }).on('line', (line) => {
@@ -33,7 +41,7 @@ export function start(env: Readonly<Record<string, string>>): Service {
         if (url) resolve(url);
       });
     }
-    void exit.then(() => reject(new Error(`the service stopped: ${said.join('\n')}`)));
+    void exit.then(() => reject(new Error(`${command} stopped: ${said.join('\n')}`)));
   });
   // Whoever asks for the address learns of it; a service that is meant to fail is not asked.
   address.catch(() => undefined);
