@@ -22,7 +22,7 @@ import { internalError, Problem } from './problems.ts';
 import { Sheet } from './sheet.ts';
 import type { Site } from './policies.ts';
 import { profilesUnder, underSite } from './site-defaults.ts';
-import { type Answering, CHUNK } from './streaming.ts';
+import type { Answering } from './streaming.ts';
 
 /** An item of a batch, and where it stands. */
 export interface Sent {
@@ -92,7 +92,7 @@ export class BatchAnswers implements Answering<Sent> {
   readonly #wish: Wish;
   /** What the answer to an item depends on beside the item. */
   readonly #context: string;
-  readonly #sheet = new Sheet(CHUNK * 2);
+  readonly #sheet = new Sheet();
   #isFirst = true;
   /** Decisions since the last report, and the address of one of each. */
   readonly #unreported = new Map<Answer, { times: number; readonly decisionId: string }>();

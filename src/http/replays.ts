@@ -7,14 +7,14 @@ import { askedIn } from './remembering.ts';
 import { Replaying, type Shapes } from './replaying.ts';
 import { ref } from './schemas.ts';
 import { Sheet } from './sheet.ts';
-import { type Answering, arriving, asItArrives, CHUNK, NDJSON, streamed } from './streaming.ts';
+import { type Answering, arriving, asItArrives, NDJSON, streamed } from './streaming.ts';
 
 /** Answers the lines of a decision log: with a line for each that is decided otherwise now, or wrong, and the totals. */
 export class ReplayAnswers implements Answering<Line> {
   readonly #replaying: Replaying;
   readonly #asked: Asked;
   readonly #failed: (error: unknown) => void;
-  readonly #sheet = new Sheet(CHUNK * 2);
+  readonly #sheet = new Sheet();
 
   /** `failed` is told of errors that are the service's own. */
   constructor(replaying: Replaying, asked: Asked, failed: (error: unknown) => void) {

@@ -3,8 +3,8 @@ export class Sheet {
   #bytes: Buffer;
   #length = 0;
 
-  /** Has room for `room` bytes between two takes, and makes more as it is needed. */
-  constructor(room: number) {
+  /** Has room for `room` bytes between two takes, and makes more as it is needed: of many batches at once most are short. */
+  constructor(room = 1 << 13) {
     this.#bytes = Buffer.allocUnsafe(room);
   }
 
