@@ -6,11 +6,10 @@ export const member = (parent: Pointer, key: string | number): Pointer =>
   `${parent}/${typeof key === 'string' && /[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key}`;
 
 /** The reference tokens of `pointer`, unescaped. */
-export const tokens = (pointer: Pointer): string[] =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+export function tokens(pointer: Pointer): string[] {
+  const escaped = pointer.split('/').slice(1);
+  return pointer.includes('~') ? escaped.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~')) : escaped;
+}
 
 /** What `document` holds at `pointer`; `undefined` where it holds nothing there. */
 export const valueAt = (document: unknown, pointer: Pointer): unknown =>
