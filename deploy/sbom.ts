@@ -22,9 +22,9 @@ export function productionPackages(): Map<string, LockedPackage> {
 }
 
 /**
- * The software bill of materials of the service, as CycloneDX 1.6: what it needs of npm to run, by package-lock.json
- * alone. The same lock gives the same bill: it has no date and no serial number. (npm sbom --omit=dev leaves out what
- * development needs too.)
+ * The software bill of materials of the service, as CycloneDX 1.6: what it needs of npm to run, by package-lock.json, and
+ * what that carries within. The same lock gives the same bill: it has no date and no serial number. (npm sbom --omit=dev
+ * leaves out what development needs too.)
  */
 export function billOfMaterials(packages = productionPackages()): object {
   const components = new Map<string, object>();
@@ -32,7 +32,7 @@ export function billOfMaterials(packages = productionPackages()): object {
   for (const [path, locked] of packages) {
     const ref = refOf(path, locked);
     const type = path === '' ? 'application' : 'library';
-    components.set(ref, { type, 'bom-ref': ref, ...described(path, locked) });
+    components.set(ref, { type, 'bom-ref': ref, ...described(path, locked), ...carried(path, locked) });
     const needs = Object.keys({ ...locked.dependencies, ...locked.optionalDependencies });
     const dependsOn = needs.flatMap((name) => {
       const found = resolve(packages, path, name);
@@ -68,6 +68,21 @@ function described(path: string, locked: LockedPackage): object {
     ...(license !== undefined && { licenses: [{ expression: license }] }),
     ...(algorithm && { hashes: [{ alg: `SHA-${algorithm}`, content: Buffer.from(digest, 'base64').toString('hex') }] }),
   };
+}
+
+/** Packages that another carries within, as it was built with them: no lock names them. */
+const WITHIN = new Map([['@fastify/swagger-ui', { name: 'swagger-ui-dist', license: 'Apache-2.0' }]]);
+
+function carried(path: string, locked: LockedPackage): object {
+  const within = WITHIN.get(nameOf(path, locked));
+  if (within === undefined) return {};
+  const { devDependencies } = JSON.parse(readFileSync(`${path}/package.json`, 'utf8')) as {
+    devDependencies: Readonly<Record<string, string>>;
+  };
+  const version = devDependencies[within.name];
+  if (version === undefined) throw new Error(`${path} does not say with which ${within.name} it was built`);
+  const other = { ...within, version };
+  return { components: [{ type: 'library', 'bom-ref': refOf('', other), ...described('', other) }] };
 }
 
 /** Where Node finds `name` for the package in `path`: in its own directory, or in the nearest one above. */

@@ -1,11 +1,19 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { describe, expect, it } from 'vitest';
 import { billOfMaterials, type LockedPackage, productionPackages } from '../../deploy/sbom.ts';
 
+interface Component {
+  readonly name: string;
+  readonly version: string;
+  readonly purl: string;
+  readonly components?: readonly Component[];
+}
+
 interface Bill {
   readonly metadata: { readonly component: { readonly 'bom-ref': string; readonly version: string } };
-  readonly components: readonly { readonly name: string; readonly version: string; readonly purl: string }[];
+  readonly components: readonly Component[];
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 
@@ -26,6 +34,13 @@ describe('the bill of materials', () => {
     const named = bill.components.map(({ name, version }) => `${name}@${version}`);
     expect(named.toSorted()).toEqual([...new Set(installed)].toSorted());
     expect(named).toEqual(expect.arrayContaining([expect.stringMatching(/^fastify@/), expect.stringMatching(/^zod@/)]));
+  });
+
+  it('names what the pages of the documentation are made with, in the version that is there', () => {
+    const pages = bill.components.find(({ name }) => name === '@fastify/swagger-ui');
+    const bundle = readFileSync('node_modules/@fastify/swagger-ui/static/swagger-ui-bundle.js', 'utf8');
+    expect(pages?.components?.map(({ name }) => name)).toEqual(['swagger-ui-dist']);
+    expect(bundle).toContain(`"${pages?.components?.[0]?.version}"`);
   });
 
   it('leads from the service to each of them', () => {
