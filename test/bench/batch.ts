@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { Answers } from '../../src/http/answers.ts';
@@ -15,10 +14,12 @@ import { importDocument } from '../../src/importers/index.ts';
 import type { Descriptor } from '../../src/descriptor/schema.ts';
 import { factAt } from '../../src/descriptor/questions.ts';
 import { Metrics } from '../../src/metrics/metrics.ts';
-import { start } from '../e2e/service.ts';
 import { ALONE, compare, type Row, type Timing } from './compare.ts';
 import { fleet } from './fleet.ts';
 import { argvOf, xmlOf } from './fleet-formats.ts';
+import { mebibytes } from './results.ts';
+import { Server } from './server.ts';
+import { slope } from './statistics.ts';
 
 /** VMs of the fleet, and of it those that are read as XML and as command lines. */
 const FLEET = 100_000;
@@ -181,46 +182,24 @@ export function argvLines(): Row {
 /** Lines between two looks at the memory of the service. */
 const LOOK = 5000;
 
-interface Look {
-  readonly lines: number;
-  readonly bytes: number;
-}
-
-/** Bytes that the process `pid` holds in memory, and seconds of CPU that it has taken. */
-function usageOf(pid: number): { readonly resident: number; readonly seconds: number } {
-  const resident = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  // Behind the name in parentheses come state and so on; the 12th and 13th are ticks of user and system, 100 a second.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return { resident: Number(resident) * 1024, seconds: (Number(fields[11]) + Number(fields[12])) / 100 };
-}
-
-/** Bytes of memory a line, by least squares. */
-function slopeOf(looks: readonly Look[]): number {
-  const mean = (of: (look: Look) => number): number => looks.reduce((sum, look) => sum + of(look), 0) / looks.length;
-  const [lines, bytes] = [mean((look) => look.lines), mean((look) => look.bytes)];
-  const covariance = mean((look) => (look.lines - lines) * (look.bytes - bytes));
-  return covariance / mean((look) => (look.lines - lines) ** 2);
-}
-
 /** How many times the fleet is sent. */
 const ROUNDS = 5;
 
 /** The fleet through one connection to the built service: whether its memory grows, and what a VM costs it. */
 export async function overHttp(): Promise<Row> {
   const count = ROUNDS * FLEET;
-  const service = start({ PORT: '0' });
-  const address = await service.address;
+  const service = await Server.service();
   const headers = { 'content-type': 'application/x-ndjson' };
-  const sent = request(`${address}/v1/evaluations/batch`, { method: 'POST', headers });
-  const before = usageOf(service.pid);
-  const looks: Look[] = [];
+  const sent = request(`${service.address}/v1/evaluations/batch`, { method: 'POST', headers });
+  const before = service.cpuSeconds();
+  const looks: number[] = [];
   let answered = 0;
   let last = '';
   const reading = (async () => {
     const [answer] = (await once(sent, 'response')) as [IncomingMessage];
     for await (const line of createInterface({ input: answer })) {
       last = line;
-      if (++answered % LOOK === 0) looks.push({ lines: answered, bytes: usageOf(service.pid).resident });
+      if (++answered % LOOK === 0) looks.push(service.residentBytes('now'));
     }
   })();
   for (let round = 0; round < ROUNDS; round++) {
@@ -231,22 +210,21 @@ export async function overHttp(): Promise<Row> {
   sent.end();
   await reading;
   const { totals } = JSON.parse(last) as { totals: { decisions: number } };
-  const seconds = usageOf(service.pid).seconds - before.seconds;
-  service.stop();
-  await service.exit;
+  const seconds = service.cpuSeconds() - before;
+  const most = service.residentBytes('most');
+  await service.stop();
   if (totals.decisions !== count) throw new Error(`${totals.decisions} decisions on ${count} VMs`);
   // The first half fills what is kept and what the garbage collector likes to have.
   const settled = looks.slice(looks.length >> 1);
-  const slope = slopeOf(settled);
-  const most = Math.max(...looks.map(({ bytes }) => bytes)) / 2 ** 20;
+  const grown = slope(settled) / LOOK;
   return {
     job: `${count} VMs through one connection to the service`,
     ...ALONE,
     ratios: [
-      `${slope.toFixed(0)} bytes of memory a VM (RSS, ${settled.length} looks in the second half)`,
-      `at most ${most.toFixed(0)} MiB; ${((seconds * 1e6) / count).toFixed(0)} µs of CPU a VM`,
+      `${grown.toFixed(0)} bytes of memory a VM (RSS, ${settled.length} looks in the second half)`,
+      `at most ${mebibytes(most)}; ${((seconds * 1e6) / count).toFixed(0)} µs of CPU a VM`,
     ],
     goal: 'at most 100 bytes',
-    excess: slope / 100,
+    excess: grown / 100,
   };
 }

@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Descriptor } from '../../src/descriptor/schema.ts';
 import { rules } from '../../src/rules/index.ts';
-import { ALONE, compareMeasured, type Row, type Timing } from './compare.ts';
-import { bodyOf, fourDevices } from './documents.ts';
-import { freePort, post, Saturated, Server } from './server.ts';
+import { ALONE, type Row, type Timing } from './compare.ts';
+import { fourDevices, requestOf } from './documents.ts';
+import { post } from './open-loop.ts';
+import { compareCpu, freePort, Loaded, Server } from './server.ts';
 import { attributesOf, haveAgree, sameRules } from './same-rules.ts';
 
 /** 100 MB: fetched by this bench, for which nobody else is to pay. */
@@ -87,41 +88,35 @@ export async function besideCerbos(short: boolean): Promise<Row> {
     return { job, ...ALONE, ratios: [`not run: ${why}`], goal: 'at most a tenth', excess: null };
   }
   const service = await Server.service();
-  const load = (unlike: boolean): Saturated =>
-    new Saturated(service, (index) => post('/v1/evaluations?remedies=false', bodyOf(index, { unlike })));
-  const loadCerbos = (actions: readonly string[]): Saturated =>
-    new Saturated(cerbos, (index) => post(PATH, question(fourDevices(index), actions)));
-  const ways = Object.entries({
-    [`all ${rules.length} rules, costs, decisionId; alike but for names`]: load(false),
-    'the same, no two bodies alike': load(true),
-    'Cerbos, which of the rules fire': loadCerbos(ALL),
-    'Cerbos, whether any of them does': loadCerbos([ANY]),
+  await haveAgree(async (descriptor) => {
+    const { results } = JSON.parse(await cerbos.ask(PATH, question(descriptor, ALL))) as Answer;
+    return ALL.filter((id) => results[0].actions[id] === 'EFFECT_ALLOW');
   });
-  try {
-    await haveAgree(async (descriptor) => {
-      const { results } = JSON.parse(await cerbos.ask(PATH, question(descriptor, ALL))) as Answer;
-      return ALL.filter((id) => results[0].actions[id] === 'EFFECT_ALLOW');
-    });
-    for (const [, each] of ways) await each.warmUp(short ? 6000 : 20_000);
-    const timings = await compareMeasured(
-      ways.map(([name, each]) => ({ name, measure: () => each.cpuMilliseconds(short ? 0.7 : 2) })),
-      { rounds: short ? 3 : 9, warmUp: 1 },
-    );
-    const [named, unlike, which, any] = timings as [Timing, Timing, Timing, Timing];
-    const share = (a: Timing, b: Timing): string => (a.median / b.median).toFixed(2);
-    return {
-      job,
-      timings,
-      each: { of: 1, unit: 'request' },
-      ratios: [
-        `where names differ ${share(named, which)} of Cerbos that says which fire, ${share(named, any)} of one that says whether any does`,
-        `where nothing was asked before ${share(unlike, which)} and ${share(unlike, any)}`,
-      ],
-      goal: 'at most a tenth',
-      excess: named.median / which.median / 0.1,
-    };
-  } finally {
-    for (const [, each] of ways) each.close();
-    await Promise.all([cerbos.stop(), service.stop()]);
-  }
+  const asked = (actions: readonly string[]): Loaded =>
+    new Loaded(cerbos, (index) => post(PATH, question(fourDevices(index), actions)));
+  const timings = await compareCpu(
+    {
+      [`all ${rules.length} rules, costs, decisionId; alike but for names`]: new Loaded(service, (index) =>
+        requestOf(index, { unlike: false }),
+      ),
+      'the same, no two bodies alike': new Loaded(service, requestOf),
+      'Cerbos, which of the rules fire': asked(ALL),
+      'Cerbos, whether any of them does': asked([ANY]),
+    },
+    short,
+  );
+  await Promise.all([cerbos.stop(), service.stop()]);
+  const [named, unlike, which, any] = timings as [Timing, Timing, Timing, Timing];
+  const share = (a: Timing, b: Timing): string => (a.median / b.median).toFixed(2);
+  return {
+    job,
+    timings,
+    each: { of: 1, unit: 'request' },
+    ratios: [
+      `where names differ ${share(named, which)} of Cerbos that says which fire, ${share(named, any)} of one that says whether any does`,
+      `where nothing was asked before ${share(unlike, which)} and ${share(unlike, any)}`,
+    ],
+    goal: 'at most a tenth',
+    excess: named.median / which.median / 0.1,
+  };
 }

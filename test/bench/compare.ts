@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { quantile } from './statistics.ts';
 
 /** One way of doing a job. It prepares its input, if it needs a fresh one, outside of the time that is taken. */
 export interface Alternative<Input> {
@@ -75,14 +76,12 @@ export function compare<Input>(
 }
 
 /** The timing of what took so many milliseconds, round by round. */
-export function timingOf(name: string, taken: readonly number[]): Timing {
-  const sorted = taken.toSorted((a, b) => a - b);
-  return { name, median: at(sorted, 0.5), least: at(sorted, 0), most: at(sorted, 1) };
-}
-
-/** The value below which `share` of `sorted` are, which must not be empty. */
-const at = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+export const timingOf = (name: string, taken: readonly number[]): Timing => ({
+  name,
+  median: quantile(taken, 0.5),
+  least: quantile(taken, 0),
+  most: quantile(taken, 1),
+});
 
 /** One way of doing a job that tells itself what it took. */
 export interface Measured {

@@ -4,6 +4,7 @@ import type {
   VfioDescriptor,
   ViommuDescriptor,
 } from '../../src/descriptor/schema.ts';
+import { post } from './open-loop.ts';
 
 const intel: ViommuDescriptor = {
   model: 'intel',
@@ -92,6 +93,13 @@ export function inventoried({ index, unlike = true, devices, translated, backend
 export const fourDevices = (index: number, { translated = false, unlike = true } = {}): Descriptor =>
   inventoried({ index, unlike, devices: 4, translated, backend: 'iommufd' });
 
+/** Whether it is behind a vIOMMU, by default not, and whether it differs from others in more than names, by default so. */
+type Differing = Parameters<typeof fourDevices>[1];
+
 /** As JSON: of two indexes below {@link SIZES} no two are alike, unless only names are to differ. */
-export const bodyOf = (index: number, of: { readonly translated?: boolean; readonly unlike?: boolean } = {}): string =>
-  JSON.stringify(fourDevices(index, of));
+export const bodyOf = (index: number, of?: Differing): string => JSON.stringify(fourDevices(index, of));
+
+/** Where most benches ask about it. */
+export const PATH = '/v1/evaluations?remedies=false';
+
+export const requestOf = (index: number, of?: Differing): Buffer => post(PATH, bodyOf(index, of));

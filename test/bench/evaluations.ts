@@ -5,10 +5,8 @@ import { evaluate } from '../../src/evaluation/evaluate.ts';
 import { namedSchemas, ref } from '../../src/http/schemas.ts';
 import { validators } from '../../src/http/validation.ts';
 import { compareMeasured, inProcess, type Row, type Timing } from './compare.ts';
-import { bodyOf } from './documents.ts';
-import { post, Saturated, Server } from './server.ts';
-
-const PATH = '/v1/evaluations?remedies=false';
+import { bodyOf, PATH, requestOf } from './documents.ts';
+import { compareCpu, Loaded, Server } from './server.ts';
 
 const microseconds = (milliseconds: number): string => `${(milliseconds * 1000).toFixed(0)} µs`;
 
@@ -25,30 +23,23 @@ async function besideBare(translated: boolean, short: boolean): Promise<BesideBa
   const service = await Server.service();
   const answer = await service.ask(PATH, text);
   const bare = await Server.bare(answer);
-  const load = (server: Server, body: (index: number) => string): Saturated =>
-    new Saturated(server, (index) => post(PATH, body(index)));
-  const unlike = (index: number): string => bodyOf(index, { translated });
-  const loads = {
-    'the service, no two bodies alike': load(service, unlike),
-    'the service, alike but for names': load(service, (index) => bodyOf(index, { translated, unlike: false })),
-    'the service, the same body': load(service, () => text),
-    'bare Fastify, the same bytes out': load(bare, unlike),
+  const unlike = (index: number): Buffer => requestOf(index, { translated });
+  const timings = await compareCpu(
+    {
+      'the service, no two bodies alike': new Loaded(service, unlike),
+      'the service, alike but for names': new Loaded(service, (index) =>
+        requestOf(index, { translated, unlike: false }),
+      ),
+      'the service, the same body': new Loaded(service, () => unlike(0)),
+      'bare Fastify, the same bytes out': new Loaded(bare, unlike),
+    },
+    short,
+  );
+  await Promise.all([service.stop(), bare.stop()]);
+  return {
+    timings: timings as [Timing, Timing, Timing, Timing],
+    sizes: `${text.length} bytes, answered ${answer.length}`,
   };
-  const ways = Object.entries(loads);
-  try {
-    for (const [, each] of ways) await each.warmUp(short ? 6000 : 20_000);
-    const timings = await compareMeasured(
-      ways.map(([name, each]) => ({ name, measure: () => each.cpuMilliseconds(short ? 0.7 : 2) })),
-      { rounds: short ? 3 : 9, warmUp: 1 },
-    );
-    return {
-      timings: timings as [Timing, Timing, Timing, Timing],
-      sizes: `${text.length} bytes, answered ${answer.length}`,
-    };
-  } finally {
-    for (const [, each] of ways) each.close();
-    await Promise.all([service.stop(), bare.stop()]);
-  }
 }
 
 const EACH = { of: 1, unit: 'request' };

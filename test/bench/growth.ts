@@ -7,6 +7,7 @@ import { namedSchemas, ref } from '../../src/http/schemas.ts';
 import { validators } from '../../src/http/validation.ts';
 import { compareMeasured, cpuClock, inProcess, type Row, type Timing } from './compare.ts';
 import { inventoried } from './documents.ts';
+import { slope } from './statistics.ts';
 
 /** The exponent that the cost of a request may grow with. */
 const GOAL = 1.1;
@@ -39,13 +40,8 @@ function placed(text: string): void {
 }
 
 /** Least squares of log(cost) over log(size): by what power of the size the cost grows. */
-export function exponentOf(sizes: readonly number[], costs: readonly number[]): number {
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [logs, heights] = [sizes.map(Math.log), costs.map(Math.log)];
-  const [x, y] = [mean(logs), mean(heights)];
-  const covariance = mean(logs.map((each, index) => (each - x) * ((heights[index] as number) - y)));
-  return covariance / mean(logs.map((each) => (each - x) ** 2));
-}
+export const exponentOf = (sizes: readonly number[], costs: readonly number[]): number =>
+  slope(costs.map(Math.log), sizes.map(Math.log));
 
 /** The largest sizes are those that show it: of smaller ones a request costs what it costs with none. */
 const FITTED = 5;

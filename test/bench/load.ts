@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
-import { readConfig } from '../../src/config.ts';
 import { placementExamples } from '../../src/http/examples.ts';
 import { restarts } from '../e2e/restarts.ts';
 import { fleet } from './fleet.ts';
-import { machine, table } from './observed.ts';
-import { inTurn, Load, type Outcome, quantile } from './open-loop.ts';
-import { post, Server } from './server.ts';
+import { inTurn, Load, type Outcome, post } from './open-loop.ts';
+import { machine, mebibytes, table } from './results.ts';
+import { Server } from './server.ts';
+import { quantile } from './statistics.ts';
 
 /** `npm run bench:load`: more load than can be answered, short requests beside long work, and restarts under load. */
 
@@ -61,7 +61,7 @@ async function overload(server: Server, load: Load, health: Load): Promise<{ goo
       milliseconds(times(settled, 503), 0.5, 0.99),
       `${times(probes, 200).length} of ${probes.length}, ${milliseconds(times(probes, 200), 0.99)}`,
       `${(recovered / 1000).toFixed(1)} s`,
-      `${(server.residentBytes('most') / 2 ** 20).toFixed(0)} MiB`,
+      mebibytes(server.residentBytes('most')),
     ],
   };
 }
@@ -86,11 +86,11 @@ function overAndOver(job: () => Promise<Response>, atOnce: number): () => Promis
 }
 
 /** As it is by default. */
-const server = await Server.service({ QUEUE_DELAY_MS: String(readConfig({}).queueDelayMs) });
+const server = await Server.service({ QUEUE_DELAY_MS: undefined });
 const ask =
   (path: string, body: string): (() => Promise<Response>) =>
   () =>
-    fetch(`http://127.0.0.1:${server.port}${path}`, {
+    fetch(`${server.address}${path}`, {
       method: 'POST',
       body,
       headers: { 'content-type': 'application/json' },

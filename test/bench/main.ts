@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
 import { argvLines, jsonLines, overHttp, unlikeLines, xmlLines } from './batch.ts';
 import { besideCerbos } from './cerbos.ts';
 import type { Row } from './compare.ts';
@@ -9,6 +8,7 @@ import { growths } from './growth.ts';
 import { latencies } from './latency.ts';
 import { recording } from './metrics.ts';
 import { fiftyRules, reloads } from './policy.ts';
+import { machine, table } from './results.ts';
 import { rulesOnEightDevices } from './rules.ts';
 import { compressedRuns, decomposition, emptyDomain, memory, trackedUnmap } from './simulator.ts';
 import { resident, startUp } from './start.ts';
@@ -36,15 +36,6 @@ function cells({ job, timings, each, ratios, goal, excess }: Row): string[][] {
 }
 
 const HEAD = ['job', 'way', 'median', 'least–most', 'ratio', 'goal', 'met'];
-
-function table(rows: readonly Row[]): string {
-  const lines = [HEAD, ...rows.flatMap(cells)];
-  const widths = HEAD.map((_, column) => Math.max(3, ...lines.map((line) => (line[column] as string).length)));
-  const text = lines.map(
-    (line) => `| ${line.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`,
-  );
-  return [text[0], `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...text.slice(1)].join('\n');
-}
 
 type Bench = (short: boolean) => Row | Row[] | Promise<Row | Row[]>;
 
@@ -94,11 +85,11 @@ const versions = ['fastify', '@marcbachmann/cel-js', 'json-rules-engine', 'sorte
 const command = ['npm run bench', ...(option === undefined ? [] : ['--', option, ...names])].join(' ');
 const written = `# What \`${command}\` measured
 
-${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Linux ${release()}, Node ${process.version} with V8 ${process.versions.v8}; ${versions.join(', ')}.
+${machine()} with V8 ${process.versions.v8}; ${versions.join(', ')}.
 The ways of one job took turns in one run; the medians of all rounds count. CPU a request is that of the server's process,
 all threads, by Linux; the client, on the same machine, is another process.
 
-${table(rows)}
+${table(HEAD, rows.flatMap(cells))}
 `;
 console.log(written);
 if (!isShort) writeFileSync('test/bench/RESULTS.md', written);

@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { figures } from '../e2e/faults.ts';
-import { type Service, start } from '../e2e/service.ts';
+import { Server } from './server.ts';
 
 const MIB = 2 ** 20;
 
@@ -22,70 +21,25 @@ export interface Held {
   readonly inFlight: number;
 }
 
-/** The built service, and what it holds. */
-export class Observed {
-  readonly service: Service;
-  readonly address: string;
-  readonly port: number;
-
-  private constructor(service: Service, address: string) {
-    this.service = service;
-    this.address = address;
-    this.port = Number(new URL(address).port);
-  }
-
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<Observed> {
-    const preloaded = `--import=data:text/javascript,${encodeURIComponent(COLLECTS)}`;
-    const service = start({
-      PORT: '0',
-      SLOW_REQUEST_MS: '3600000',
-      ...env,
-      NODE_OPTIONS: `${preloaded} ${env['NODE_OPTIONS'] ?? ''}`,
-    });
-    return new Observed(service, await service.address);
-  }
-
-  /** What it holds once garbage is collected. The request that asks is none of it. */
-  async held(): Promise<Held> {
-    process.kill(this.service.pid, 'SIGWINCH');
-    await sleep(200);
-    const now = await figures(this.address);
-    const figure = (name: string): number => now.get(name) ?? Number.NaN;
-    return {
-      heap: figure('nodejs_heap_size_used_bytes') / MIB,
-      resident: this.resident(),
-      sockets: figure('nodejs_active_resources{type="TCPSocketWrap"}') - 1,
-      files: readdirSync(`/proc/${this.service.pid}/fd`).length,
-      inFlight: figure('preflight_http_requests_in_flight') - 1,
-    };
-  }
-
-  /** Resident memory, in MiB. */
-  resident(): number {
-    const status = readFileSync(`/proc/${this.service.pid}/status`, 'utf8');
-    return (Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024) / MIB;
-  }
-
-  /** Its exit code, once it has stopped. */
-  async stop(): Promise<number | null> {
-    this.service.stop();
-    return this.service.exit;
-  }
+/** Starts the built service so that {@link held} can have it collect garbage. */
+export function observed(env: Readonly<NodeJS.ProcessEnv>): Promise<Server> {
+  const preloaded = `--import=data:text/javascript,${encodeURIComponent(COLLECTS)}`;
+  const options = `${preloaded} ${env['NODE_OPTIONS'] ?? ''}`;
+  return Server.service({ SLOW_REQUEST_MS: '3600000', ...env, NODE_OPTIONS: options });
 }
 
-/** By how much `values` grow from one to the next, by least squares. */
-export function slope(values: readonly number[]): number {
-  const [x, y] = [(values.length - 1) / 2, values.reduce((sum, each) => sum + each, 0) / values.length];
-  let [above, below] = [0, 0];
-  for (const [index, value] of values.entries()) {
-    above += (index - x) * (value - y);
-    below += (index - x) ** 2;
-  }
-  return above / below;
+/** What `server` holds once garbage is collected. The request that asks is none of it. */
+export async function held(server: Server): Promise<Held> {
+  const { pid } = server.service;
+  process.kill(pid, 'SIGWINCH');
+  await sleep(200);
+  const now = await figures(server.address);
+  const figure = (name: string): number => now.get(name) ?? Number.NaN;
+  return {
+    heap: figure('nodejs_heap_size_used_bytes') / MIB,
+    resident: server.residentBytes('now') / MIB,
+    sockets: figure('nodejs_active_resources{type="TCPSocketWrap"}') - 1,
+    files: readdirSync(`/proc/${pid}/fd`).length,
+    inFlight: figure('preflight_http_requests_in_flight') - 1,
+  };
 }
-
-export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
-
-export const machine = (): string =>
-  `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`;

@@ -5,6 +5,13 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 /** The bytes of the request that is sent as the one of this number, from 0 on. */
 export type Requests = (index: number) => Buffer;
 
+/** The bytes of a request, as they go over a connection that stays open. */
+export const post = (path: string, body: string): Buffer =>
+  Buffer.from(
+    `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+
 /** `requests` over and over. */
 export const inTurn =
   (requests: readonly Buffer[]): Requests =>
@@ -158,10 +165,4 @@ export class Load {
     this.#all.add(wire);
     return wire;
   }
-}
-
-/** The value below which `share` of `numbers` are. */
-export function quantile(numbers: readonly number[], share: number): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
 }

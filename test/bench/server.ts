@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Load, type Requests } from './open-loop.ts';
+import { run, type Service, start } from '../e2e/service.ts';
+import { compareMeasured, type Measured, type Timing } from './compare.ts';
+import { Load, type Outcome, type Requests } from './open-loop.ts';
 
 /** Clock ticks a second, in which Linux counts a process's time. */
 const TICKS = 100;
@@ -13,104 +13,76 @@ const TICKS = 100;
 /** Requests that are always under way where a server is kept busy. */
 const CLIENTS = 8;
 
-/** Finds the port in the line in which a server says where it listens. */
-const LISTENS = /listening at http:\/\/127[^:]*:(\d+)/;
+/** NODE_OPTIONS of the smallest that is deployed, and the heap that they allow. */
+const [options = '', heap = ''] =
+  /--max-old-space-size=(\d+).*/.exec(readFileSync('deploy/kubernetes/small/size.yaml', 'utf8')) ?? [];
+export const SMALL = { options, heap: `a heap of ${heap} MiB as in the small overlay` };
 
 /** A server in a process of its own, so that the CPU that it takes is none of its client's. */
 export class Server {
-  readonly #process: ChildProcess;
+  readonly service: Service;
+  readonly address: string;
   readonly port: number;
 
-  private constructor(child: ChildProcess, port: number) {
-    this.#process = child;
-    this.port = port;
+  private constructor(service: Service, address: string) {
+    this.service = service;
+    this.address = address;
+    this.port = Number(new URL(address).port);
     // It is not to outlive a bench that fails.
-    const kill = (): void => void child.kill();
-    process.once('exit', kill);
-    child.once('close', () => process.off('exit', kill));
+    process.once('exit', service.stop);
+    void service.exit.then(() => process.off('exit', service.stop));
   }
 
-  /**
-   * Starts `command` with `env` for its whole environment, until it prints where it listens and then says it is ready.
-   * @throws Error with what it printed if it stops before.
-   */
-  static async #start(
-    command: string,
-    args: readonly string[],
-    env: Readonly<Record<string, string>>,
-  ): Promise<Server> {
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const said: string[] = [];
-    const port = await new Promise<number>((resolve, reject) => {
-      for (const input of [child.stdout, child.stderr]) {
-        createInterface({ input }).on('line', (line) => {
-          const [, found] = LISTENS.exec(line) ?? [];
-          if (found === undefined) said.push(line);
-          else resolve(Number(found));
-        });
-      }
-      child.once('error', reject);
-      child.once('close', () => reject(new Error(`${command} does not listen:\n${said.join('\n')}`)));
-    });
-    const server = new Server(child, port);
-    await server.#healthy('/health/ready', () => '');
+  static async #ready(service: Service): Promise<Server> {
+    const server = new Server(service, await service.address);
+    await server.ask('/health/ready');
     return server;
   }
 
   /**
    * Starts `command`, which says nothing where it listens: on `port`, where `health` is answered with 200 once it does.
-   * @throws Error if it stops before.
+   * @throws Error with what it printed if it stops before.
    */
   static async startAt(port: number, health: string, command: string, args: readonly string[]): Promise<Server> {
-    const child = spawn(command, args, { env: {}, stdio: 'ignore' });
-    const server = new Server(child, port);
-    let failure = '';
-    child.once('error', ({ message }) => (failure = message));
-    child.once('close', (code) => (failure ||= `it stopped with ${code}`));
-    await server.#healthy(health, () => failure);
-    return server;
-  }
-
-  /** @throws Error with what `failure` says, if it says anything before `path` is answered with 200. */
-  async #healthy(path: string, failure: () => string): Promise<void> {
-    for (;;) {
-      const isHealthy = await this.ask(path).then(
+    const service = run(command, args, {});
+    const server = new Server(service, `http://127.0.0.1:${port}`);
+    const isHealthy = (): Promise<boolean> =>
+      server.ask(health).then(
         () => true,
         () => false,
       );
-      if (isHealthy) return;
-      if (failure() !== '') throw new Error(failure());
-      await sleep(5);
-    }
+    while (!(await isHealthy())) await Promise.race([service.address, sleep(5)]);
+    return server;
   }
 
   /** The service as it is built; what would be refused because too much is asked waits, for as long as it likes. */
-  static service(env: Readonly<Record<string, string>> = {}): Promise<Server> {
-    return Server.#start(process.execPath, ['dist/main.js'], { PORT: '0', QUEUE_DELAY_MS: '60000', ...env });
+  static service(env: Readonly<NodeJS.ProcessEnv> = {}): Promise<Server> {
+    return Server.#ready(start({ PORT: '0', QUEUE_DELAY_MS: '60000', ...env }));
   }
 
   /** A Fastify that does nothing but answer with `answer`, which is JSON. */
-  static bare(answer: string, env: Readonly<Record<string, string>> = {}): Promise<Server> {
+  static bare(answer: string): Promise<Server> {
     const program = fileURLToPath(new URL('bare.js', import.meta.url));
-    return Server.#start(process.execPath, [program], { ANSWER: answer, ...env });
+    return Server.#ready(run(process.execPath, [program], { ANSWER: answer }));
   }
 
-  async stop(): Promise<void> {
-    this.#process.kill();
-    await once(this.#process, 'close');
+  /** Its exit code. */
+  stop(): Promise<number | null> {
+    this.service.stop();
+    return this.service.exit;
   }
 
   /** CPU seconds so far, of all threads, by Linux. */
   cpuSeconds(): number {
     // Behind the name in parentheses come state and so on; the 12th and 13th are ticks of user and system.
-    const [, fields = ''] = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8').split(') ');
+    const [, fields = ''] = readFileSync(`/proc/${this.service.pid}/stat`, 'utf8').split(') ');
     const [user, system] = fields.split(' ').slice(11, 13).map(Number);
     return ((user ?? 0) + (system ?? 0)) / TICKS;
   }
 
   /** Bytes of memory that it holds now, or at most held. */
   residentBytes(when: 'now' | 'most'): number {
-    const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
+    const status = readFileSync(`/proc/${this.service.pid}/status`, 'utf8');
     const [, kilobytes] = (when === 'now' ? /^VmRSS:\s+(\d+) kB$/m : /^VmHWM:\s+(\d+) kB$/m).exec(status) ?? [];
     return Number(kilobytes) * 1024;
   }
@@ -118,30 +90,23 @@ export class Server {
   /** The body of its answer. */
   async ask(path: string, body?: string): Promise<string> {
     const headers = { 'content-type': 'application/json' };
-    const options = body === undefined ? {} : { method: 'POST', headers, body };
-    const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, options);
+    const asked = body === undefined ? {} : { method: 'POST', headers, body };
+    const answer = await fetch(`${this.address}${path}`, asked);
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${path} is answered ${answer.status}: ${text}`);
     return text;
   }
 }
 
-/** The bytes of a request, as they go over a connection that stays open. */
-export const post = (path: string, body: string): Buffer =>
-  Buffer.from(
-    `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
-
-/** What a server does for a second or a few that it is kept busy: answers, seconds, and of CPU. */
-export interface Busy {
-  readonly answers: number;
+/** What a server does for a second or a few: how long each of its answers takes, seconds by the clock, and of CPU. */
+interface Answered {
+  readonly milliseconds: readonly number[];
   readonly seconds: number;
   readonly cpuSeconds: number;
 }
 
-/** A server under a load that leaves it no rest. */
-export class Saturated {
+/** A server, and clients of it on connections that stay open. */
+export class Loaded {
   readonly #server: Server;
   readonly #load: Load;
 
@@ -150,31 +115,60 @@ export class Saturated {
     this.#load = new Load(server.port, requests);
   }
 
-  /** Has the server answer `count` requests: V8 compiles what it saw often, and that is long in coming. */
-  async warmUp(count: number): Promise<void> {
-    for (let answered = 0; answered < count; ) answered += (await this.keepBusy(0.5)).answers;
+  /** Has the server answer many requests: V8 compiles what it saw often, and that is long in coming. */
+  async warmUp(short: boolean): Promise<void> {
+    for (let count = short ? 6000 : 20_000; count > 0; ) count -= (await this.keepBusy(0.5)).milliseconds.length;
   }
 
-  /** @throws Error unless all is answered with 200. */
-  async keepBusy(seconds: number): Promise<Busy> {
-    const [cpu, start] = [this.#server.cpuSeconds(), performance.now()];
-    const outcomes = await this.#load.saturate(CLIENTS, start + seconds * 1000);
-    const taken = { cpuSeconds: this.#server.cpuSeconds() - cpu, seconds: (performance.now() - start) / 1000 };
+  /** Under a load that leaves it no rest. @throws Error unless all is answered with 200. */
+  keepBusy(seconds: number): Promise<Answered> {
+    return this.#answered(() => this.#load.saturate(CLIENTS, performance.now() + seconds * 1000));
+  }
+
+  /** As {@link Load.offer}. @throws Error unless all is answered with 200. */
+  offer(rate: number, seconds: number): Promise<Answered> {
+    return this.#answered(() => this.#load.offer(rate, seconds));
+  }
+
+  async #answered(load: () => Promise<Outcome[]>): Promise<Answered> {
+    const [cpu, begun] = [this.#server.cpuSeconds(), performance.now()];
+    const outcomes = await load();
+    const taken = { cpuSeconds: this.#server.cpuSeconds() - cpu, seconds: (performance.now() - begun) / 1000 };
     const wrong = outcomes.find(({ status }) => status !== 200);
     if (wrong) throw new Error(`answered ${wrong.status}`);
-    return { answers: outcomes.length, ...taken };
+    return { milliseconds: outcomes.map(({ milliseconds }) => milliseconds), ...taken };
   }
 
-  /** Milliseconds of CPU a request, of `seconds` of them. */
-  async cpuMilliseconds(seconds: number): Promise<number> {
-    const { answers, cpuSeconds } = await this.keepBusy(seconds);
-    return (cpuSeconds * 1000) / answers;
+  /** Milliseconds of CPU a request, of many. */
+  async cpuMilliseconds(short: boolean): Promise<number> {
+    const { milliseconds, cpuSeconds } = await this.keepBusy(short ? 0.7 : 2);
+    return (cpuSeconds * 1000) / milliseconds.length;
   }
 
   close(): void {
     this.#load.close();
   }
 }
+
+/** Warms up the servers of `loads` before `ways` take turns, and closes the connections then. */
+export async function compareLoaded(
+  loads: readonly Loaded[],
+  ways: readonly Measured[],
+  short: boolean,
+): Promise<Timing[]> {
+  for (const load of loads) await load.warmUp(short);
+  const timings = await compareMeasured(ways, { rounds: short ? 3 : 9, warmUp: 1 });
+  for (const load of loads) load.close();
+  return timings;
+}
+
+/** Milliseconds of CPU a request of each of `loads`, by name. */
+export const compareCpu = (loads: Readonly<Record<string, Loaded>>, short: boolean): Promise<Timing[]> =>
+  compareLoaded(
+    Object.values(loads),
+    Object.entries(loads).map(([name, load]) => ({ name, measure: () => load.cpuMilliseconds(short) })),
+    short,
+  );
 
 /** A port on loopback that is free now. */
 export async function freePort(): Promise<number> {

@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { placementExamples, simulationExamples } from '../../src/http/examples.ts';
 import { faults, random } from '../e2e/faults.ts';
 import { fleet } from './fleet.ts';
-import { type Held, machine, Observed, slope, table } from './observed.ts';
-import { inTurn, Load } from './open-loop.ts';
-import { post } from './server.ts';
+import { type Held, held, observed } from './observed.ts';
+import { inTurn, Load, post } from './open-loop.ts';
+import { machine, table } from './results.ts';
+import { SMALL } from './server.ts';
+import { slope } from './statistics.ts';
 
 /** `npm run bench:soak`: all kinds of requests, and what goes wrong with some, for ten minutes or as many seconds as the argument says. */
 
@@ -15,11 +17,12 @@ const SAMPLES = 40;
 /** A second, of single evaluations; of the others there are fewer. */
 const RATE = 100;
 
-/** With the heap of the small overlay. */
-const observed = await Observed.start({
+const server = await observed({
   REQUEST_TIMEOUT_MS: '500',
   CONNECTION_TIMEOUT_MS: '5000',
-  NODE_OPTIONS: '--max-old-space-size=160',
+  // As it is by default.
+  QUEUE_DELAY_MS: undefined,
+  NODE_OPTIONS: SMALL.options,
 });
 const singles = Array.from(fleet(5000), (each) => post('/v1/evaluations', JSON.stringify(each)));
 const fleetLines = Array.from(fleet(100), (each) => JSON.stringify(each)).join('\n');
@@ -30,8 +33,8 @@ const long = [
   ...Object.values(simulationExamples).map(({ request }) => post('/v1/simulations', JSON.stringify(request))),
 ];
 const kinds = [
-  { load: new Load(observed.port, inTurn(singles)), rate: RATE },
-  { load: new Load(observed.port, inTurn(long)), rate: 2 },
+  { load: new Load(server.port, inTurn(singles)), rate: RATE },
+  { load: new Load(server.port, inTurn(long)), rate: 2 },
 ];
 
 const counts = new Map<number, number>();
@@ -41,7 +44,7 @@ const wrong = Object.values(faults);
 const misbehave = async (): Promise<void> => {
   while (!state.isOver) {
     // What of it is refused in an overload is answered otherwise than it would be.
-    await wrong[numbers(wrong.length)]?.(observed.port, numbers).catch(() => undefined);
+    await wrong[numbers(wrong.length)]?.(server.port, numbers).catch(() => undefined);
     state.faults++;
     await sleep(50);
   }
@@ -50,7 +53,7 @@ const batches = async (): Promise<void> => {
   for (let batch = 0; !state.isOver; batch++) {
     // VMs of each batch are others than those of the last.
     const body = fleetLines.replaceAll('GiB', `${batch % 20}GiB`);
-    const answer = await fetch(`${observed.address}/v1/evaluations/batch`, { method: 'POST', body });
+    const answer = await fetch(`${server.address}/v1/evaluations/batch`, { method: 'POST', body });
     const [totals = ''] = (await answer.text()).trimEnd().split('\n').slice(-1);
     if (answer.status === 200 && !totals.includes('"complete":true')) throw new Error(`a batch ended with ${totals}`);
     counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1);
@@ -58,25 +61,25 @@ const batches = async (): Promise<void> => {
   }
 };
 const misbehaving = Promise.all([batches(), misbehave(), misbehave(), misbehave()]);
-const held: Held[] = [];
+const looks: Held[] = [];
 for (let sample = 0; sample < SAMPLES; sample++) {
   const outcomes = await Promise.all(kinds.map(({ load, rate }) => load.offer(rate, seconds / SAMPLES)));
   for (const { status } of outcomes.flat()) counts.set(status, (counts.get(status) ?? 0) + 1);
-  held.push(await observed.held());
+  looks.push(await held(server));
 }
 state.isOver = true;
 await misbehaving;
 for (const { load } of kinds) load.close();
 await sleep(1000);
-const left = await observed.held();
-const exit = await observed.stop();
+const left = await held(server);
+const exit = await server.stop();
 
 /** The first quarter fills what is kept on purpose: answers, and code that was compiled. */
-const steady = held.slice(SAMPLES / 4);
+const steady = looks.slice(SAMPLES / 4);
 const perHour = (values: readonly number[]): string => ((slope(values) * 3600 * SAMPLES) / seconds).toFixed(1);
 const row = (name: string, of: (each: Held) => number, digits = 0): string[] => [
   name,
-  ...[held[0], held[SAMPLES / 4], held[SAMPLES / 2], held.at(-1), left].map((each) =>
+  ...[looks[0], looks[SAMPLES / 4], looks[SAMPLES / 2], looks.at(-1), left].map((each) =>
     each ? of(each).toFixed(digits) : '',
   ),
   perHour(steady.map(of)),
@@ -87,7 +90,7 @@ const answers = [...counts]
 
 const written = `# What \`npm run bench:soak\` measured
 
-${machine()}, a heap of 160 MiB as in the small overlay. ${seconds} s of ${RATE} single evaluations a second, a batch of 100 VMs a second after the other, two placements or simulations, and
+${machine()}, ${SMALL.heap}. ${seconds} s of ${RATE} single evaluations a second, a batch of 100 VMs a second after the other, two placements or simulations, and
 ${state.faults} connections on which something went wrong. Answered: ${answers.join(', ')}. Garbage is collected before each look; the service
 then stopped with ${exit}.
 

@@ -1,13 +1,11 @@
 import { ALONE, compareMeasured, type Row, type Timing } from './compare.ts';
-import { bodyOf, fourDevices } from './documents.ts';
-import { post, Saturated, Server } from './server.ts';
-
-const PATH = '/v1/evaluations?remedies=false';
-const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+import { bodyOf, PATH, requestOf } from './documents.ts';
+import { mebibytes } from './results.ts';
+import { Loaded, Server } from './server.ts';
 
 /** From the start of a process until it is ready, and has answered a first evaluation. */
 export async function startUp(short: boolean): Promise<Row> {
-  const body = JSON.stringify(fourDevices(0));
+  const body = bodyOf(0);
   const first = (start: () => Promise<Server>, asks: boolean) => async (): Promise<number> => {
     const begun = performance.now();
     const server = await start();
@@ -41,9 +39,8 @@ export async function startUp(short: boolean): Promise<Row> {
 
 /** What the process holds in memory before and after its first load, beside a bare Fastify. */
 export async function resident(short: boolean): Promise<Row> {
-  const requests = (index: number) => post(PATH, bodyOf(index));
   const look = async (server: Server): Promise<string> => {
-    const load = new Saturated(server, requests);
+    const load = new Loaded(server, requestOf);
     const idle = server.residentBytes('now');
     await load.keepBusy(short ? 2 : 15);
     load.close();

@@ -1,19 +1,15 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { compareMeasured, type Row, type Timing } from './compare.ts';
-import { bodyOf, fourDevices } from './documents.ts';
-import { post, Saturated, Server } from './server.ts';
-
-const PATH = '/v1/evaluations?remedies=false';
+import type { Row, Timing } from './compare.ts';
+import { bodyOf, requestOf } from './documents.ts';
+import { compareLoaded, Loaded, Server } from './server.ts';
 
 /** VMs of a batch. */
 const LINES = 4000;
 
 /** The lines of a batch of which no two are alike, nor like those of another `round`. */
 const linesOf = (round: number): Buffer =>
-  Buffer.from(
-    Array.from({ length: LINES }, (_, index) => `${JSON.stringify(fourDevices(round * LINES + index))}\n`).join(''),
-  );
+  Buffer.from(Array.from({ length: LINES }, (_, index) => `${bodyOf(round * LINES + index)}\n`).join(''));
 
 /** Reads the answer to `lines` as one batch to its end. */
 async function sendBatch(port: number, lines: Buffer): Promise<void> {
@@ -30,71 +26,59 @@ async function sendBatch(port: number, lines: Buffer): Promise<void> {
 /** CPU a VM of the service: many as lines of one request, and each as a request. */
 export async function batchBesideSingle(short: boolean): Promise<Row> {
   const service = await Server.service();
-  const single = new Saturated(service, (index) => post(PATH, bodyOf(index)));
+  const single = new Loaded(service, requestOf);
   let round = 0;
-  try {
-    await single.warmUp(short ? 6000 : 20_000);
-    const timings = await compareMeasured(
-      [
-        {
-          name: `a batch of ${LINES} lines`,
-          measure: async () => {
-            const lines = linesOf(round++);
-            const before = service.cpuSeconds();
-            await sendBatch(service.port, lines);
-            return ((service.cpuSeconds() - before) * 1000) / LINES;
-          },
-        },
-        { name: 'a request each', measure: () => single.cpuMilliseconds(short ? 0.7 : 2) },
-      ],
-      { rounds: short ? 3 : 9, warmUp: 1 },
-    );
-    const [batch, requests] = timings as [Timing, Timing];
-    return {
-      job: 'VMs of which no two are alike in a batch, CPU a VM, remedies off',
-      timings,
-      each: { of: 1, unit: 'VM' },
-      ratios: [`${(batch.median / requests.median).toFixed(2)} of a request each`],
-      goal: '',
-      excess: null,
-    };
-  } finally {
-    single.close();
-    await service.stop();
-  }
+  const inBatch = async (): Promise<number> => {
+    const lines = linesOf(round++);
+    const before = service.cpuSeconds();
+    await sendBatch(service.port, lines);
+    return ((service.cpuSeconds() - before) * 1000) / LINES;
+  };
+  const timings = await compareLoaded(
+    [single],
+    [
+      { name: `a batch of ${LINES} lines`, measure: inBatch },
+      { name: 'a request each', measure: () => single.cpuMilliseconds(short) },
+    ],
+    short,
+  );
+  await service.stop();
+  const [batch, requests] = timings as [Timing, Timing];
+  return {
+    job: 'VMs of which no two are alike in a batch, CPU a VM, remedies off',
+    timings,
+    each: { of: 1, unit: 'VM' },
+    ratios: [`${(batch.median / requests.median).toFixed(2)} of a request each`],
+    goal: '',
+    excess: null,
+  };
 }
 
 /** Answers a second of one process, and of two on ports of their own, as replicas behind a balancer that takes turns. */
 export async function twoProcesses(short: boolean): Promise<Row> {
-  const requests = (index: number) => post(PATH, bodyOf(index));
-  const services = [await Server.service(), await Server.service()] as const;
-  const [one, other] = services.map((service) => new Saturated(service, requests)) as [Saturated, Saturated];
-  const seconds = short ? 0.7 : 3;
+  const services = [await Server.service(), await Server.service()];
+  const loads = services.map((service) => new Loaded(service, requestOf));
   /** Milliseconds an answer, by the clock. */
-  const together = async (loads: readonly Saturated[]): Promise<number> => {
-    const taken = await Promise.all(loads.map((load) => load.keepBusy(seconds)));
-    return 1000 / taken.reduce((rate, { answers, seconds: by }) => rate + answers / by, 0);
+  const together = async (some: readonly Loaded[]): Promise<number> => {
+    const taken = await Promise.all(some.map((load) => load.keepBusy(short ? 0.7 : 3)));
+    return 1000 / taken.reduce((rate, { milliseconds, seconds }) => rate + milliseconds.length / seconds, 0);
   };
-  try {
-    for (const load of [one, other]) await load.warmUp(short ? 6000 : 20_000);
-    const timings = await compareMeasured(
-      [
-        { name: 'two processes, a port each', measure: () => together([one, other]) },
-        { name: 'one process', measure: () => together([one]) },
-      ],
-      { rounds: short ? 3 : 9, warmUp: 1 },
-    );
-    const [two, single] = timings as [Timing, Timing];
-    return {
-      job: 'POST /v1/evaluations as fast as it goes, time an answer by the clock; the client takes its part of the same cores',
-      timings,
-      each: { of: 1, unit: 'answer' },
-      ratios: [`two answer ${(single.median / two.median).toFixed(2)}x as many`],
-      goal: '',
-      excess: null,
-    };
-  } finally {
-    for (const load of [one, other]) load.close();
-    await Promise.all(services.map((service) => service.stop()));
-  }
+  const timings = await compareLoaded(
+    loads,
+    [
+      { name: 'two processes, a port each', measure: () => together(loads) },
+      { name: 'one process', measure: () => together(loads.slice(0, 1)) },
+    ],
+    short,
+  );
+  await Promise.all(services.map((service) => service.stop()));
+  const [two, single] = timings as [Timing, Timing];
+  return {
+    job: 'POST /v1/evaluations as fast as it goes, time an answer by the clock; the client takes its part of the same cores',
+    timings,
+    each: { of: 1, unit: 'answer' },
+    ratios: [`two answer ${(single.median / two.median).toFixed(2)}x as many`],
+    goal: '',
+    excess: null,
+  };
 }

@@ -41,7 +41,7 @@ export function run(command: string, args: readonly string[], env: Environment):
         if (url) resolve(url);
       });
     }
-    void exit.then(() => reject(new Error(`${command} stopped: ${said.join('\n')}`)));
+    void exit.then(() => reject(new Error(`${[command, ...args].join(' ')} stopped: ${said.join('\n')}`)));
   });
   // Whoever asks for the address learns of it; a service that is meant to fail is not asked.
   address.catch(() => undefined);

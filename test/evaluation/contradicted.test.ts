@@ -128,4 +128,104 @@ describe('what QEMU itself lists in query-migrate', () => {
   });
 });
 
+describe('the findings of a VM of which QEMU itself lists reasons', () => {
+  const DIRTY = (device: string): string => `${device}: VFIO device doesn't support device and IOMMU dirty tracking`;
+  const refusedCommand = { capabilities: ['mapped-ram'], parameters: { tls: true }, guestEvents: [] };
+  const uncertain = { protocol: 'v2', stopCopy: true, p2p: true };
+  const list = (given: Given) =>
+    evaluate(descriptorWith(given)).findings.map(({ rule, outcome, device = 'VM' }) => `${rule} ${outcome} ${device}`);
+
+  it.each([
+    {
+      name: 'reasons that were not predicted come after the blockers that were, and before what fails later',
+      given: {
+        '/source/devices/dev0/dmaLogging': false,
+        '/migration': refusedCommand,
+        ...seen(DIRTY('0000:3b:00.1'), 'the moon is in the wrong place', OFF),
+      },
+      listed: [
+        'vfio-dirty-tracking fires dev0',
+        'runtime-blocked-reason contradicted VM',
+        'vfio-migration-disabled contradicted dev0',
+        'migration-mapped-ram fires VM',
+      ],
+    },
+    {
+      name: 'without a blocker they come first',
+      given: { '/migration': refusedCommand, ...seen('the moon is in the wrong place') },
+      listed: ['runtime-blocked-reason contradicted VM', 'migration-mapped-ram fires VM'],
+    },
+    {
+      name: 'they come after what would have kept the VM from starting',
+      given: {
+        ...behind,
+        '/state': 'running',
+        '/vm/vfio/0/enableMigration': 'on',
+        '/migration': refusedCommand,
+        ...seen('the moon is in the wrong place'),
+      },
+      listed: [
+        'vfio-viommu contradicted dev0',
+        'runtime-blocked-reason contradicted VM',
+        'migration-mapped-ram fires VM',
+      ],
+    },
+    {
+      name: 'of two devices of which it was not known, it is the one that is named',
+      given: {
+        '/vm/vfio': [
+          { id: 'a', host: '0000:3b:00.1', deviceDirtyTracking: 'on' },
+          { id: 'b', host: '0000:3b:00.2', deviceDirtyTracking: 'on' },
+        ],
+        '/source/devices': { a: uncertain, b: uncertain },
+        '/source/behaviours': { trackingStartFailure: 'printed' },
+        ...seen(DIRTY('0000:3b:00.2')),
+      },
+      listed: ['vfio-dirty-tracking fires b'],
+    },
+    {
+      name: 'a device of which we do not know the path is the one whose path ends alike',
+      given: {
+        '/vm/otherDevices': [{ type: 'nvme', id: 'nvme0' }],
+        ...seen('non-migratable device: 0000:00:05.0/nvme'),
+      },
+      listed: ['device-unmigratable fires nvme0'],
+    },
+    {
+      name: 'one whose path ends otherwise is another',
+      given: {
+        '/vm/otherDevices': [{ type: 'nvme', id: 'nvme0' }],
+        ...seen('non-migratable device: 0000:00:05.0/vmgenid'),
+      },
+      listed: ['device-unmigratable contradicted nvme0', 'device-unmigratable contradicted VM'],
+    },
+    {
+      name: 'a node whose name QEMU made up has another number',
+      given: {
+        '/vm/disks': [{ node: '#block123', format: 'vmdk' }],
+        ...seen("The vmdk format used by node '#block301' does not support live migration"),
+      },
+      listed: ['image-format fires #block123'],
+    },
+    {
+      name: 'they are those of the source alone',
+      given: {
+        '/destination': { qemu: '10.2.2', kernel: '6.12', devices: { dev0: able } },
+        ...seen('the moon is in the wrong place'),
+      },
+      listed: ['runtime-blocked-reason contradicted VM'],
+    },
+  ])('$name', ({ given, listed }) => {
+    expect(list(given)).toEqual(listed);
+  });
+
+  it('rest on the reason, by its place in the list', () => {
+    const { findings } = evaluate(descriptorWith(seen('the moon is in the wrong place', OFF)));
+    expect(findings.map(({ evidence }) => evidence)).toEqual([
+      [{ pointer: '/vm/runtime/blockedReasons/0', value: 'the moon is in the wrong place', origin: 'given' }],
+      [{ pointer: '/vm/runtime/blockedReasons/1', value: OFF, origin: 'given' }],
+    ]);
+  });
+});
+
 const able = { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: true };

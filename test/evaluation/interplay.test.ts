@@ -20,6 +20,10 @@ const P2P = 'Multiple VFIO devices migration is supported only if all of them su
 const behindViommu = (device: number) =>
   `0000:3b:00.${device}: Migration is currently not supported with vIOMMU enabled`;
 
+const DEVICE = '0000:3b:00.1: VFIO migration is not supported in kernel';
+const PEER = "Migration is disabled when using feature 'peer mode' in device 'ivshmem'";
+const refusedCommand = { capabilities: ['mapped-ram'], parameters: { tls: true } };
+
 describe('what is read where', () => {
   const behind = { ...devices({}, { p2p: false }), '/vm/viommu': intel48, '/source/qemu': '11.1.3' };
 
@@ -77,6 +81,27 @@ describe('what is read where', () => {
     expect(said(given, 'query-migrate')).toEqual([]);
   });
 
+  it.each([
+    { name: 'the VFIO devices last, where no place is given', others: undefined, vfio: undefined, last: DEVICE },
+    { name: 'by place on the command line', others: 2, vfio: 1, last: PEER },
+    { name: 'by place on the command line, the other way', others: 1, vfio: 2, last: DEVICE },
+    { name: 'what has no place first', others: undefined, vfio: 0, last: DEVICE },
+  ])('devices are realized $name', ({ others, vfio, last }) => {
+    const given = {
+      '/vm/otherDevices': [{ type: 'ivshmem-plain', position: others }],
+      '/vm/vfio/0/position': vfio,
+      '/source/devices/dev0/protocol': 'none',
+    };
+    expect(said(given, 'query-migrate').at(-1)).toBe(last);
+    expect(said(given, 'query-migrate').toSorted()).toEqual([DEVICE, PEER].toSorted());
+    expect(said(given, 'migrate')).toEqual([last]);
+  });
+
+  it('-only-migratable leaves alone what is no blocker', () => {
+    const { findings } = evaluate(descriptorWith({ '/vm/onlyMigratable': true, '/migration': refusedCommand }));
+    expect(findings.map(({ effect }) => effect)).toEqual(['migration-failure']);
+  });
+
   it('-only-migratable makes a start failure of the first blocker', () => {
     const given = { ...devices({ dmaLogging: false }, {}), '/vm/onlyMigratable': true };
     expect(said(given, 'start')).toEqual([
@@ -93,6 +118,155 @@ describe('what is read where', () => {
     expect(said(given, 'start')).toEqual([
       'vfio 0000:3b:00.1: 0000:3b:00.1: Migration is currently not supported with vIOMMU enabled',
     ]);
+  });
+});
+
+describe('what never comes to pass, because of what fails before', () => {
+  const tracked: Given = {
+    '/vm/viommu': intel48,
+    '/vm/vfio/0/enableMigration': 'on',
+    '/vm/vfio/0/guestDomain': 'dma',
+    '/vm/vfio/0/mappings': [],
+    '/migration/guestEvents': ['domain-switch', 'unmap'],
+    '/source/devices/dev0/dmaLogging': false,
+    '/source/behaviours': { viommuBlock: 'device-tracking' },
+  };
+  const shares = [
+    { type: 'nvme', id: 'nvme0', properties: { drive: 'd' } },
+    { type: 'nvme-ns', id: 'ns0', properties: { bus: 'nvme0', drive: 'e' } },
+    { type: 'vhost-user-fs-pci', id: 'fs0', backend: { 'device-state': false, 'log-all': true, 'log-shmfd': true } },
+  ];
+
+  it.each([
+    {
+      name: 'a hazard keeps nothing from happening',
+      given: tracked,
+      listed: ['vfio-dirty-tracking', 'vfio-unmap', 'viommu-unmap-credit'],
+    },
+    {
+      name: 'migrate is refused: nothing of what happens while migration runs',
+      given: { ...tracked, '/migration': refusedCommand },
+      listed: [
+        'vfio-dirty-tracking',
+        'migration-mapped-ram',
+        'vfio-unmap behind migration-mapped-ram',
+        'viommu-unmap-credit behind migration-mapped-ram',
+      ],
+    },
+    {
+      name: 'migrate is refused over a blocker before what it is called with is looked at',
+      given: { '/source/devices/dev0/dmaLogging': false, '/migration': refusedCommand },
+      listed: ['vfio-dirty-tracking', 'migration-mapped-ram behind vfio-dirty-tracking'],
+    },
+    {
+      name: 'migrate is refused over the first of what it is called with',
+      given: {
+        '/migration': { ...refusedCommand, mode: 'cpr-reboot', capabilities: ['mapped-ram', 'x-colo'] },
+        '/vm/vfio': [],
+      },
+      listed: ['migration-mapped-ram', 'migration-cpr behind migration-mapped-ram'],
+    },
+    {
+      name: 'tracking cannot start: what happens later, but not what needs no migration',
+      given: {
+        ...tracked,
+        '/source/qemu': '11.1.3',
+        '/source/behaviours': { ramLimit: 'none' },
+        '/vm/memory': '9TiB',
+        '/vm/vfio/0/guestDomain': 'identity',
+        '/migration/guestEvents': ['domain-switch', 'dirty-rate'],
+      },
+      listed: [
+        'vfio-dirty-tracking',
+        'viommu-dirty-rate',
+        'vfio-tracking-start',
+        'vfio-section-unmap behind vfio-tracking-start',
+      ],
+    },
+    {
+      name: 'saving state fails: what else would, and what would come of a migration that succeeds',
+      given: {
+        ...tracked,
+        '/source/behaviours': { viommuBlock: 'device-tracking', nvmeMigration: 'by-feature' },
+        '/vm/otherDevices': shares,
+      },
+      listed: [
+        'vfio-dirty-tracking',
+        'vfio-unmap',
+        'viommu-unmap-credit behind nvme-namespaces',
+        'nvme-namespaces',
+        'virtiofs-backend behind nvme-namespaces',
+      ],
+    },
+  ])('$name', ({ given, listed }) => {
+    const findings = evaluate(descriptorWith(given)).findings.filter(({ outcome }) => outcome === 'fires');
+    expect(
+      findings.map(({ rule, shadowedBy }) => (shadowedBy === undefined ? rule : `${rule} behind ${shadowedBy}`)),
+    ).toEqual(listed);
+  });
+});
+
+describe('a device whose state cannot be saved', () => {
+  const others = { '/vm/otherDevices': [{ type: 'nvme', id: 'nvme0' }], '/migration': refusedCommand };
+
+  it.each([
+    { name: 'a warning', given: { '/source/devices/dev0/dmaLogging': false }, before: 'vfio-dirty-tracking' },
+    {
+      name: 'a start failure',
+      given: { '/source/devices/dev0/protocol': 'none' },
+      before: 'vfio-no-migration-support',
+    },
+  ])('comes after $name, and before what fails later', ({ given, before }) => {
+    const { findings } = evaluate(descriptorWith({ ...others, ...given, '/vm/vfio/0/enableMigration': 'on' }));
+    expect(findings.filter(({ outcome }) => outcome === 'fires').map(({ rule }) => rule)).toEqual([
+      before,
+      'device-unmigratable',
+      'migration-mapped-ram',
+    ]);
+  });
+});
+
+describe('blockers by mode', () => {
+  const blocked: Given = {
+    '/vm/disks': [{ node: 'd0', format: 'vmdk' }],
+    '/vm/otherDevices': [
+      { type: 'ivshmem-plain', id: 'peer' },
+      { type: 'nvme', id: 'nvme0' },
+    ],
+    '/vm/memoryBackends': [{ size: '4GiB', share: true }],
+    '/source/devices/dev0/protocol': 'none',
+  };
+
+  it.each([
+    {
+      name: 'a snapshot is a migration of mode normal',
+      given: { '/migration/mode': 'snapshot' },
+      blockers: ['image-format', 'ivshmem-peer', 'vfio-no-migration-support', 'device-unmigratable'],
+    },
+    {
+      name: 'in another mode images do not block, nor VFIO devices',
+      given: { '/migration/mode': 'cpr-transfer' },
+      blockers: ['ivshmem-peer', 'device-unmigratable'],
+    },
+    {
+      name: 'in 8.1, in which VFIO has no part in CPR, its devices do',
+      given: { '/migration/mode': 'cpr-reboot', '/source/qemu': '8.1.5' },
+      blockers: ['ivshmem-peer', 'vfio-no-migration-support', 'device-unmigratable'],
+    },
+  ])('$name', ({ given, blockers }) => {
+    const { findings } = evaluate(descriptorWith({ ...blocked, ...given }));
+    expect(findings.filter(({ effect }) => effect === 'blocker').map(({ rule }) => rule)).toEqual(blockers);
+  });
+
+  it('what happens while memory is copied does not where it is not', () => {
+    const given = {
+      '/vm/viommu': intel48,
+      '/vm/vfio/0/enableMigration': 'on',
+      '/source/devices/dev0/dmaLogging': false,
+      '/source/behaviours': { viommuBlock: 'device-tracking' },
+      '/migration/mode': 'snapshot',
+    };
+    expect(evaluate(descriptorWith(given)).findings.map(({ rule }) => rule)).toEqual(['vfio-dirty-tracking']);
   });
 });
 
@@ -126,6 +300,23 @@ describe('the destination', () => {
     expect(decision.verdict).toBe(verdict);
     const reached = decision.findings.filter(({ shadowedBy }) => shadowedBy === undefined);
     expect(reached.map(({ host, effect }) => [host, effect])).toEqual(effects.map((effect) => ['destination', effect]));
+  });
+});
+
+describe('on the destination', () => {
+  const destination = { '/destination': { qemu: '10.2.2', kernel: '6.12', devices: { dev0: able } } };
+
+  it('nobody calls migrate', () => {
+    const { findings } = evaluate(descriptorWith({ ...destination, '/vm/disks': [{ node: 'd0', format: 'vmdk' }] }));
+    expect(findings.map(({ host, messages }) => [host, Object.keys(messages)])).toEqual([
+      ['source', ['queryMigrate', 'migrate']],
+      ['destination', ['queryMigrate']],
+    ]);
+  });
+
+  it('nothing comes to pass that does while the source migrates', () => {
+    const { findings } = evaluate(descriptorWith({ ...destination, '/migration': refusedCommand }));
+    expect(findings.map(({ host, rule }) => [host, rule])).toEqual([['source', 'migration-mapped-ram']]);
   });
 });
 
@@ -168,6 +359,19 @@ describe('containers', () => {
     },
   ])('$name', ({ given, containers }) => {
     expect(evaluate(descriptorWith(given)).containers.map((container) => container.devices)).toEqual(containers);
+  });
+
+  it.each([
+    { name: 'its one device', given: devices({}), names: ['d0'] },
+    { name: 'none of several', given: devices({}, {}), names: [undefined] },
+    {
+      name: 'not the device that is elsewhere',
+      given: { ...devices({}, {}), '/vm/vfio/1/backend': 'iommufd' },
+      names: ['d0'],
+    },
+  ])('a finding about one names $name', ({ given, names }) => {
+    const { findings } = evaluate(descriptorWith({ ...given, '/source/type1': { dmaEntryLimit: 3 } }));
+    expect(findings.filter(({ rule }) => rule === 'host-dma-entries').map(({ device }) => device)).toEqual(names);
   });
 
   it.each([

@@ -6,6 +6,12 @@ testRule('host-memlock', {
   fires: [
     { name: '4 GiB of RAM, 1 GiB to lock', given: { '/source/memlockLimit': '1GiB' }, effect: 'start-failure', says },
     {
+      name: '4 GiB of RAM and 256 KiB of ROM, a byte less to lock',
+      given: { '/source/memlockLimit': 4_295_229_439 },
+      effect: 'start-failure',
+      says,
+    },
+    {
       name: 'two devices behind a vIOMMU lock it twice',
       given: {
         '/source/memlockLimit': '6GiB',
@@ -24,6 +30,7 @@ testRule('host-memlock', {
     { name: 'unlimited', given: { '/source/memlockLimit': 'unlimited' } },
     { name: 'not given', given: {} },
     { name: 'RAM and what libvirt adds', given: { '/source/memlockLimit': '5GiB' } },
+    { name: 'RAM and ROM to the byte', given: { '/source/memlockLimit': 4_295_229_440 } },
     { name: 'an mdev pins nothing of itself', given: { '/source/memlockLimit': '1GiB', '/vm/vfio/0/type': 'mdev' } },
   ],
   unknown: [

@@ -10,6 +10,12 @@ testRule('nvdimm-unarmed', {
       effect: 'start-failure',
       says: "'unarmed' property must be 'on' since memdev n is read-only",
     },
+    {
+      name: 'a backend whose name is not given',
+      given: { '/vm/otherDevices': [{ type: 'nvdimm', properties: { 'memdev.readonly': true } }] },
+      effect: 'start-failure',
+      says: "'unarmed' property must be 'on' since memdev … is read-only",
+    },
   ],
   clear: [
     {

@@ -141,6 +141,20 @@ describe('a line is recognised', () => {
       'qemu-system-x86_64: We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.',
       ['viommu-caching-mode', 'at-exit', {}],
     ],
+    // What a message ends with may be followed by what is none of it.
+    [
+      'qemu-system-x86_64: UNMAP: Size of bitmap too big 0x20000000 (see above)',
+      ['vfio-unmap', '', { bytes: '0x20000000' }],
+    ],
+    [
+      'Supported values for aw-bits are: 39, 48 (and no other)',
+      ['viommu-address-width', 'plain', { values: '39, 48' }],
+    ],
+    [
+      'domain web1 0000:3b:00.1: Migration is currently not supported with vIOMMU enabled',
+      ['vfio-viommu', 'each-device device-tracking', { device: '0000:3b:00.1' }],
+    ],
+    [': VFIO migration is not supported in kernel', ['vfio-no-migration-support', 'by-cause', {}]],
   ])('%s', (line, ...expected) => {
     expect(found(line)).toEqual(expected);
   });
@@ -156,6 +170,17 @@ describe('a line is recognised', () => {
     'Migration is disabled for VFIO devices',
   ])('not: %s', (line) => {
     expect(found(line)).toEqual([]);
+  });
+});
+
+describe('a template is distinctive', () => {
+  it.each([
+    ['{device}: failed 12', false],
+    ['{parameter}: too_few of', false],
+    ['{parameter}: ten of them', false],
+    ['{parameter}: ten of its own', true],
+  ])('%s: %s', (template, expected) => {
+    expect(isDistinctive(template)).toBe(expected);
   });
 });
 

@@ -7,6 +7,12 @@ const tpm = (backend?: object, properties?: object) => ({
 testRule('tpm-emulator', {
   fires: [
     {
+      name: 'without the commands, taken for an emulator',
+      given: tpm({ 'state-blob': false }),
+      effect: 'blocker',
+      says: 'Migration disabled: TPM emulator does not support migration',
+    },
+    {
       name: 'an emulator without the commands',
       given: tpm({ 'state-blob': false }, { 'tpmdev.type': 'emulator' }),
       effect: 'blocker',

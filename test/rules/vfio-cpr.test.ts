@@ -11,6 +11,12 @@ const says = 'VFIO container does not support VFIO_UPDATE_VADDR';
 testRule('vfio-cpr', {
   fires: [
     { name: 'an mdev in the container', given: { ...transfer, '/vm/vfio/0/type': 'mdev' }, effect: 'blocker', says },
+    {
+      name: 'an mdev beside a physical device',
+      given: { ...transfer, '/vm/vfio': [{ id: 'dev0' }, { id: 'mdev0', type: 'mdev' }] },
+      effect: 'blocker',
+      says,
+    },
     { name: 'a kernel before 5.12', given: { ...transfer, '/source/kernel': '5.10' }, effect: 'blocker', says },
     {
       name: 'type1 emulated by iommufd',

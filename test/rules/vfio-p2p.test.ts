@@ -28,6 +28,20 @@ testRule('vfio-p2p', {
       effect: 'blocker',
       says: single,
     },
+    {
+      name: '8.1 refuses one that is on as long as no blocker is there',
+      given: {
+        '/source/qemu': '8.1',
+        '/vm/vfio': [
+          { id: 'a', host: '0000:3b:00.1' },
+          { id: 'b', host: '0000:3b:00.2', enableMigration: 'on' },
+          { id: 'c', host: '0000:3b:00.3' },
+        ],
+        '/source/devices': { a: able, b: able, c: able },
+      },
+      effect: 'start-failure',
+      says: `vfio 0000:3b:00.2: ${single}`,
+    },
   ],
   clear: [
     { name: 'both have it', given: two(able, able) },

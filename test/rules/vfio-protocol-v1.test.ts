@@ -42,6 +42,14 @@ testRule('vfio-protocol-v1', {
       given: { '/source/qemu': '7.2', '/vm/vfio/0/enableMigration': 'on', '/source/devices/dev0/protocol': 'v1' },
     },
     { name: '8.0, enabled, v2', given: { '/source/qemu': '8.0', '/vm/vfio/0/enableMigration': 'on' } },
+    {
+      name: '8.0 does not ask whether the container tracks',
+      given: {
+        '/source/qemu': '8.0',
+        '/vm/vfio/0/enableMigration': 'on',
+        '/source/type1/emulatedByIommufd': true,
+      },
+    },
     { name: '8.1 has words for each cause', given: { '/source/qemu': '8.1' } },
   ],
   unknown: [

@@ -85,6 +85,10 @@ testRule('vfio-ram-limit', {
     },
     { name: 'DIMMs do not count', given: { ...untracked, '/vm/hotplugged': [{ model: 'dimm', size: '9TiB' }] } },
     {
+      name: 'the interim patch takes 8 TiB exactly',
+      given: { '/source/behaviours': { ramLimit: 'legacy-over-8tib' }, '/vm/memory': '8TiB' },
+    },
+    {
       name: 'the interim patch lets iommufd pass',
       given: {
         '/source/behaviours': { ramLimit: 'legacy-over-8tib' },

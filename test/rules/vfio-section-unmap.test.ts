@@ -20,6 +20,16 @@ testRule('vfio-section-unmap', {
     { name: 'iommufd knows no limit', given: { ...large, '/vm/vfio/0/backend': 'iommufd' } },
     { name: '10.2 asks for no bitmap', given: { ...large, '/source/qemu': '10.2.2', '/source/behaviours': undefined } },
     { name: 'no vIOMMU', given: { ...large, '/vm/viommu': null } },
+    {
+      name: 'what stays mapped of a DMA domain is no section',
+      given: {
+        ...large,
+        '/source/behaviours': { ramLimit: 'none', domainUnmap: 'whole' },
+        '/vm/memory': '4GiB',
+        '/vm/vfio/0/guestDomain': 'dma',
+        '/vm/vfio/0/mappings': [{ iova: '0x100000000000', pageSize: '4KiB', count: 1 }],
+      },
+    },
   ],
   unknown: [
     {

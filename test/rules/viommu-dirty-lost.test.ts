@@ -20,9 +20,16 @@ testRule('viommu-dirty-lost', {
       effect: 'data-loss',
       says: null,
     },
+    {
+      name: 'some of it above 4 GiB',
+      given: { ...behind, '/vm/vfio/0/mappings': [low, tib8], '/vm/memory': '16GiB' },
+      effect: 'data-loss',
+      says: null,
+    },
   ],
   clear: [
     { name: 'memory below 4 GiB is', given: { ...behind, '/vm/vfio/0/mappings': [low] } },
+    { name: 'nothing is mapped', given: { ...behind, '/vm/vfio/0/mappings': [] } },
     { name: 'no vIOMMU', given: { ...behind, '/vm/viommu': null } },
     { name: 'the guest does not switch', given: { ...behind, '/migration/guestEvents': ['unmap'] } },
   ],

@@ -12,6 +12,12 @@ testRule('viommu-smmuv3-accel', {
       effect: 'start-failure',
       says,
     },
+    {
+      name: 'an interrupt controller that is split',
+      given: { ...accel, '/vm/kernelIrqchip': 'split' },
+      effect: 'start-failure',
+      says,
+    },
   ],
   clear: [
     { name: 'KVM', given: accel },

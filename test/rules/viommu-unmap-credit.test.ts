@@ -11,6 +11,24 @@ testRule('viommu-unmap-credit', {
   fires: [
     { name: 'intel-iommu, type1', given: behind, effect: 'data-loss', says: null },
     { name: 'virtio-iommu', given: { ...behind, '/vm/viommu': { model: 'virtio' } }, effect: 'data-loss', says: null },
+    {
+      name: 'amd-iommu',
+      given: { ...behind, '/vm/viommu': { model: 'amd', dmaRemap: true } },
+      effect: 'data-loss',
+      says: null,
+    },
+    {
+      name: 'the device tracks',
+      given: { ...behind, '/source/devices/dev0/dmaLogging': true },
+      effect: 'data-loss',
+      says: null,
+    },
+    {
+      name: 'the IOMMU tracks',
+      given: { ...behind, '/vm/vfio/0/backend': 'iommufd', '/source/iommu/dirtyTracking': true },
+      effect: 'data-loss',
+      says: null,
+    },
   ],
   clear: [
     { name: 'no vIOMMU', given: { ...behind, '/vm/viommu': null } },

@@ -10,6 +10,12 @@ testRule('virtfs-mounted', {
   fires: [
     { name: 'mounted', given: mounted, effect: 'blocker', says },
     {
+      name: 'a tag that is not given',
+      given: { ...mounted, '/vm/otherDevices': [{ type: 'virtio-9p', properties: { 'fsdev.path': '/share' } }] },
+      effect: 'blocker',
+      says: "Migration is disabled when VirtFS export path '/share' is mounted in the guest using mount_tag '…'",
+    },
+    {
       name: 'a path that is not given',
       given: { ...mounted, '/vm/otherDevices': [{ type: 'virtio-9p-pci', properties: { mount_tag: 'share' } }] },
       effect: 'blocker',

@@ -14,6 +14,12 @@ testRule('virtiofs-backend', {
       effect: 'migration-failure',
       says: 'Back-end of … device … (tag: "home") does not support migration through qemu',
     },
+    {
+      name: 'a share without a tag',
+      given: share({ 'device-state': false }),
+      effect: 'migration-failure',
+      says: 'Back-end of … device … (tag: "<none>") does not support migration through qemu',
+    },
   ],
   clear: [
     { name: 'one that hands it over', given: share({ 'device-state': true }) },
