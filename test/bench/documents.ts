@@ -14,14 +14,22 @@ const intel: ViommuDescriptor = {
   intremap: true,
 };
 
-/** Sizes of memory that VMs have, all of which fit into the host. */
+/**
+ * How VMs differ: in nothing but names; in the IOMMU groups of their devices too, as any two VMs of a fleet do, and in which
+ * of {@link FLAVORS} sizes of memory they have; or each in a size of its own, of up to {@link SIZES} that fit into the host.
+ */
+export type Differing = 'names' | 'groups' | 'memory';
+
+const FLAVORS = 64;
 const SIZES = 1 << 18;
+
+const sizeOf = (index: number, differing: Differing): number =>
+  65_536 + { names: 0, groups: (index % FLAVORS) * 1024, memory: index % SIZES }[differing];
 
 /** What differs between the VMs of a bench. */
 interface Asked {
   readonly index: number;
-  /** Whether it differs from others in more than names and addresses: in memory, so that nothing that the service remembers helps. */
-  readonly unlike?: boolean;
+  readonly differing?: Differing;
   readonly devices: number;
   /** Whether they are behind an intel-iommu. */
   readonly translated: boolean;
@@ -31,7 +39,14 @@ interface Asked {
 }
 
 /** A VM as an inventory describes it, of which all is known, and which nothing refuses unless it is behind a vIOMMU. */
-export function inventoried({ index, unlike = true, devices, translated, backend, mappings }: Asked): Descriptor {
+export function inventoried({
+  index,
+  differing = 'groups',
+  devices,
+  translated,
+  backend,
+  mappings,
+}: Asked): Descriptor {
   const ids = Array.from({ length: devices }, (_, at) => `hostdev${at}`);
   const host: HostDeviceDescriptor = {
     driver: 'mlx5_vfio_pci',
@@ -51,7 +66,7 @@ export function inventoried({ index, unlike = true, devices, translated, backend
       accel: 'kvm',
       kernelIrqchip: 'split',
       onlyMigratable: false,
-      memory: `${65_536 + (unlike ? index % SIZES : 0)}MiB`,
+      memory: `${sizeOf(index, differing)}MiB`,
       cpu: { vendor: 'GenuineIntel', physBits: 46, invtsc: false },
       ...(translated && { viommu: intel }),
       vfio: ids.map(
@@ -61,7 +76,7 @@ export function inventoried({ index, unlike = true, devices, translated, backend
           type: 'vfio-pci',
           backend,
           ...(backend === 'iommufd' && { iommufdObject: 'iommufd0' }),
-          group: 48 + at,
+          group: 48 + at + (differing === 'groups' ? index * devices : 0),
           enableMigration: 'auto',
           deviceDirtyTracking: 'on',
           ...(mappings && { guestDomain: 'dma', mappings }),
@@ -90,16 +105,19 @@ export function inventoried({ index, unlike = true, devices, translated, backend
 }
 
 /** The VM that most benches ask about: 2 KiB of JSON. */
-export const fourDevices = (index: number, { translated = false, unlike = true } = {}): Descriptor =>
-  inventoried({ index, unlike, devices: 4, translated, backend: 'iommufd' });
+export const fourDevices = (index: number, { translated = false, differing = 'groups' }: Of = {}): Descriptor =>
+  inventoried({ index, differing, devices: 4, translated, backend: 'iommufd' });
 
-/** Whether it is behind a vIOMMU, by default not, and whether it differs from others in more than names, by default so. */
-type Differing = Parameters<typeof fourDevices>[1];
+interface Of {
+  /** Whether it is behind a vIOMMU; by default not. */
+  readonly translated?: boolean;
+  readonly differing?: Differing;
+}
 
-/** As JSON: of two indexes below {@link SIZES} no two are alike, unless only names are to differ. */
-export const bodyOf = (index: number, of?: Differing): string => JSON.stringify(fourDevices(index, of));
+/** As JSON. */
+export const bodyOf = (index: number, of?: Of): string => JSON.stringify(fourDevices(index, of));
 
 /** Where most benches ask about it. */
 export const PATH = '/v1/evaluations?remedies=false';
 
-export const requestOf = (index: number, of?: Differing): Buffer => post(PATH, bodyOf(index, of));
+export const requestOf = (index: number, of?: Of): Buffer => post(PATH, bodyOf(index, of));

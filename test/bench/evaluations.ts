@@ -10,9 +10,16 @@ import { compareCpu, Loaded, Server } from './server.ts';
 
 const microseconds = (milliseconds: number): string => `${(milliseconds * 1000).toFixed(0)} µs`;
 
+/** How requests differ from those before, from nothing that was asked for on. */
+const WAYS = {
+  'each VM with a memory of a size of its own': 'memory',
+  'no two VMs alike': 'groups',
+  'alike but for names': 'names',
+} as const;
+
 interface BesideBare {
-  /** Of the service with bodies of which no two are alike, that differ in names, and that are the same; of a bare Fastify. */
-  readonly timings: readonly [Timing, Timing, Timing, Timing];
+  /** Of the service with each of {@link WAYS} and with the same body over and over, and of a bare Fastify. */
+  readonly timings: readonly [Timing, Timing, Timing, Timing, Timing];
   /** Bytes in and out. */
   readonly sizes: string;
 }
@@ -23,21 +30,21 @@ async function besideBare(translated: boolean, short: boolean): Promise<BesideBa
   const service = await Server.service();
   const answer = await service.ask(PATH, text);
   const bare = await Server.bare(answer);
-  const unlike = (index: number): Buffer => requestOf(index, { translated });
+  const ways = Object.entries(WAYS).map(([way, differing]) => [
+    `the service, ${way}`,
+    new Loaded(service, (index) => requestOf(index, { translated, differing })),
+  ]);
   const timings = await compareCpu(
     {
-      'the service, no two bodies alike': new Loaded(service, unlike),
-      'the service, alike but for names': new Loaded(service, (index) =>
-        requestOf(index, { translated, unlike: false }),
-      ),
-      'the service, the same body': new Loaded(service, () => unlike(0)),
-      'bare Fastify, the same bytes out': new Loaded(bare, unlike),
+      ...(Object.fromEntries(ways) as Readonly<Record<string, Loaded>>),
+      'the service, the same body': new Loaded(service, () => requestOf(0, { translated })),
+      'bare Fastify, the same bytes out': new Loaded(bare, (index) => requestOf(index, { translated })),
     },
     short,
   );
   await Promise.all([service.stop(), bare.stop()]);
   return {
-    timings: timings as [Timing, Timing, Timing, Timing],
+    timings: timings as unknown as BesideBare['timings'],
     sizes: `${text.length} bytes, answered ${answer.length}`,
   };
 }
@@ -49,7 +56,7 @@ const timesOf = (a: Timing, b: Timing): string => `${(a.median / b.median).toFix
 /** What one evaluation costs the service, beside a server that reads and sends as much; and where the rest goes. */
 export async function evaluations(short: boolean): Promise<Row[]> {
   const { timings, sizes } = await besideBare(false, short);
-  const [unlike, named, same, bare] = timings;
+  const [unlike, fleet, named, same, bare] = timings;
   const row = (job: string, of: Timing[], least: Timing, ratios: string[]): Row => ({
     job: `POST /v1/evaluations, CPU a request: 4 devices, all known, remedies off (${sizes})${job}`,
     timings: [...of, bare],
@@ -63,22 +70,25 @@ export async function evaluations(short: boolean): Promise<Row[]> {
       `${timesOf(named, bare)} a bare Fastify where names differ`,
       `${timesOf(same, bare)} where nothing does`,
     ]),
-    row(', nothing asked before', [unlike], unlike, [`${timesOf(unlike, bare)} a bare Fastify`]),
+    row(', nothing asked before', [unlike, fleet], fleet, [
+      `${timesOf(fleet, bare)} a bare Fastify`,
+      `${timesOf(unlike, bare)} where memory differs`,
+    ]),
   ];
-  return short ? rows : [...rows, await inBetween(unlike.median - bare.median)];
+  return short ? rows : [...rows, await inBetween(fleet.median - bare.median)];
 }
 
 /** As {@link evaluations}, of a VM behind a vIOMMU, about which there is far more to say. No goal. */
 export async function translatedEvaluations(short: boolean): Promise<Row> {
   const { timings, sizes } = await besideBare(true, short);
-  const [unlike, named, same, bare] = timings;
+  const [unlike, fleet, named, same, bare] = timings;
   return {
     job: `the same of a VM behind intel-iommu, which is refused (${sizes})`,
     timings,
     each: EACH,
     ratios: [
-      `${timesOf(unlike, bare)} a bare Fastify`,
-      `alike but for names ${timesOf(named, bare)}, the same body ${timesOf(same, bare)}`,
+      `${timesOf(fleet, bare)} a bare Fastify`,
+      `where memory differs ${timesOf(unlike, bare)}, alike but for names ${timesOf(named, bare)}, the same body ${timesOf(same, bare)}`,
     ],
     goal: '',
     excess: null,

@@ -1,0 +1,124 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { survivors } from './survivors.ts';
+
+/** The tests that run for each part of src: those of the properties take long, and most parts have enough without. */
+const testsOf: Readonly<Record<string, string>> = {
+  rules: '{rules,evaluation}',
+  evaluation: '{evaluation,properties}',
+  simulator: '{simulator,conformance}',
+};
+
+interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What Stryker writes of a mutant, as far as it is read here. */
+interface Mutant {
+  readonly mutatorName: string;
+  readonly replacement: string;
+  readonly status: 'Killed' | 'Timeout' | 'Survived' | 'NoCoverage' | 'Ignored' | 'RuntimeError' | 'CompileError';
+  readonly location: { readonly start: Place; readonly end: Place };
+}
+
+interface Report {
+  readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly Mutant[] }>>;
+}
+
+/** Characters of a text that are shown. */
+const CHANGE_MAX = 120;
+
+const [part = '', ...names] = process.argv.slice(2);
+const tests = testsOf[part];
+if (tests === undefined) throw new Error(`npm run mutation -- ${Object.keys(testsOf).join('|')} [FILE...]`);
+
+/** Where Stryker keeps what it found, so that it next tries only what has changed. */
+const state = `.stryker/${part}.json`;
+const mutate = names.length > 0 ? names.map((name) => `src/${part}/${name}`) : [`src/${part}/**/*.ts`];
+const { status } = spawnSync(
+  'stryker',
+  ['run', 'test/mutation/stryker.json', '--incrementalFile', state, '--mutate', mutate.join(',')],
+  { stdio: 'inherit', env: { ...process.env, MUTATION_TESTS: tests } },
+);
+if (status !== 0) process.exit(1);
+
+/** What stood at `location`, and what stands there instead, on one line: it stays the same as other lines come and go. */
+function changeOf(source: string, { location: { start, end }, mutatorName, replacement }: Mutant): string {
+  const lines = source.split('\n').slice(start.line - 1, end.line);
+  lines.push((lines.pop() ?? '').slice(0, end.column - 1));
+  const [first = '', ...rest] = lines;
+  const [was, is] = [[first.slice(start.column - 1), ...rest].join(' '), replacement].map((text) => {
+    const flat = text.replaceAll(/\s+/g, ' ').trim();
+    return flat.length > CHANGE_MAX ? `${flat.slice(0, CHANGE_MAX - 1)}…` : flat;
+  });
+  return `${mutatorName}: ${was} → ${is}`;
+}
+
+const { files } = JSON.parse(readFileSync(state, 'utf8')) as Report;
+const tried = Object.entries(files).flatMap(([file, { source, mutants }]) =>
+  mutants.map((mutant) => ({ ...mutant, file, change: changeOf(source, mutant) })),
+);
+const count = (...statuses: readonly Mutant['status'][]): number =>
+  tried.filter((mutant) => statuses.includes(mutant.status)).length;
+
+const reasons = new Map(survivors.flatMap(({ why, changes }) => changes.map((change) => [change, why])));
+const alive = tried
+  .filter(({ status: each }) => each === 'Survived' || each === 'NoCoverage')
+  .map((mutant) => ({ ...mutant, key: `${mutant.file.slice('src/'.length)} ${mutant.change}` }))
+  .toSorted((a, b) => a.file.localeCompare(b.file) || a.location.start.line - b.location.start.line);
+const listed = alive.map(({ file, change, key, location: { start }, status: each }) => {
+  const unreached = each === 'NoCoverage' ? 'No test reaches it. ' : '';
+  return `- ${file}:${start.line} \`\` ${change} \`\` ${unreached}${reasons.get(key) ?? 'No reason is given.'}`;
+});
+
+const killed = count('Killed');
+const timedOut = count('Timeout');
+const survived = count('Survived');
+const uncovered = count('NoCoverage');
+const score = (100 * (killed + timedOut)) / (killed + timedOut + survived + uncovered);
+/** In a run of all files those that are not there have nothing to change. */
+const untried = readdirSync(`src/${part}`, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => names.length > 0 && file.endsWith('.ts') && !(`src/${part}/${file}` in files),
+);
+const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  devDependencies: Readonly<Record<string, string>>;
+};
+const stryker = `Stryker ${devDependencies['@stryker-mutator/core']}`;
+const versions = `${stryker}, vitest ${devDependencies['vitest']}, Node ${process.version}`;
+const figures = [tried.length - count('Ignored'), killed, timedOut, survived, uncovered, `${score.toFixed(1)} %`];
+const cells = [`src/${part}`, ...figures, count('Ignored'), `\`npm run mutation -- ${part}\``, versions];
+
+/** What is written of this part, in place of what was, beside what is written of the others. */
+const path = 'test/mutation/MUTATION.md';
+const [head = '', ...parts] = existsSync(path) ? readFileSync(path, 'utf8').split(/^(?=## )/m) : [];
+const rows = head.split('\n').filter((line) => line.startsWith('| src/') && !line.startsWith(`| src/${part} `));
+const sections = parts.filter((text) => !text.startsWith(`## src/${part}\n`)).map((text) => text.trim());
+rows.push(`| ${cells.join(' | ')} |`);
+sections.push(
+  [
+    `## src/${part}`,
+    ...(untried.length > 0 ? [`Not tried: ${untried.join(', ')}.`] : []),
+    listed.length > 0 ? listed.join('\n') : 'None.',
+  ].join('\n\n'),
+);
+
+writeFileSync(
+  path,
+  `# Mutants that the unit and property tests let live
+
+A mutant is the source with one thing changed; a test that fails kills it, and one that never ends counts as killed. The score is the
+share of the killed. Static mutants, in what runs once as a module is loaded (the titles, messages and tables of rules), are left out:
+each takes a run of its own.
+
+| part | mutants | killed | timed out | survived | not reached | score | static, left out | command | versions |
+| ---- | ------- | ------ | --------- | -------- | ----------- | ----- | ---------------- | ------- | -------- |
+${rows.toSorted().join('\n')}
+
+${sections.toSorted().join('\n\n')}
+`,
+);
+console.log(rows.at(-1));
+
+const idle = [...reasons.keys()].filter((key) => key.startsWith(`${part}/`) && !alive.some((each) => each.key === key));
+if (idle.length > 0) console.log('Reasons for mutants that do not live:', idle);
