@@ -8,7 +8,8 @@ RUN npm ci --ignore-scripts
 COPY LICENSE tsconfig.json tsconfig.build.json ./
 COPY deploy/bundle.ts deploy/code-cache.ts deploy/launch.ts deploy/sbom.ts deploy/validators.ts deploy/
 COPY src src
-RUN npm run build && npm run --silent sbom > sbom.cdx.json
+# Of what the image copies, package.json alone has the mode that whoever builds it has.
+RUN npm run build && npm run --silent sbom > sbom.cdx.json && chmod a+r package.json
 
 FROM ${NODE_IMAGE}
 ARG NODE_IMAGE

@@ -28,6 +28,7 @@ testRule('host-memlock', {
   ],
   clear: [
     { name: 'unlimited', given: { '/source/memlockLimit': 'unlimited' } },
+    { name: 'no VFIO device locks nothing', given: { '/source/memlockLimit': '1GiB', '/vm/vfio': [] } },
     { name: 'not given', given: {} },
     { name: 'RAM and what libvirt adds', given: { '/source/memlockLimit': '5GiB' } },
     { name: 'RAM and ROM to the byte', given: { '/source/memlockLimit': 4_295_229_440 } },

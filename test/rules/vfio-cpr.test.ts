@@ -33,6 +33,10 @@ testRule('vfio-cpr', {
   ],
   clear: [
     { name: 'a physical device', given: transfer },
+    {
+      name: 'an mdev in a container that says that it can',
+      given: { ...transfer, '/vm/vfio/0/type': 'mdev', '/source/type1': { updateVaddr: true } },
+    },
     { name: 'mode normal', given: { ...transfer, '/migration/mode': 'normal', '/vm/vfio/0/type': 'mdev' } },
     {
       name: 'iommufd has another way',

@@ -7,6 +7,7 @@ const says =
 testRule('vhost-scsi-migratable', {
   fires: [
     { name: 'by default', given: target('vhost-scsi-pci'), effect: 'blocker', says },
+    { name: 'by the shorter of its names', given: target('vhost-scsi'), effect: 'blocker', says },
     { name: 'off', given: target('vhost-scsi-ccw', { migratable: 'off' }), effect: 'blocker', says },
   ],
   clear: [

@@ -40,5 +40,6 @@ describe('a hazard without a migration', () => {
     const { findings } = evaluate(descriptorWith({ ...behind, '/vm/vfio/0/enableMigration': 'auto' }));
     const reached = findings.filter(({ shadowedBy }) => shadowedBy === undefined).map(({ rule }) => rule);
     expect(reached).toEqual(['vfio-dirty-tracking', 'viommu-dirty-rate']);
+    expect(findings[0]?.reportedBy).toEqual(['query-migrate', 'migrate']);
   });
 });
