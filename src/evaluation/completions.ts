@@ -10,6 +10,9 @@ interface Tried {
   readonly verdict: KnownVerdict;
 }
 
+/** Verdicts that a fact decides by itself, by its value, whatever else is still missing. */
+type Decided = Map<Pointer, ReadonlyMap<unknown, KnownVerdict>>;
+
 /** Every value of a missing fact is listed from the best to the worst, about. */
 const [BEST, WORST] = [0, -1] as const;
 
@@ -23,12 +26,14 @@ export class Completions {
   readonly #trials: Trials;
   readonly #settled: KnownVerdict | null;
   readonly #tried: Tried[] = [];
+  readonly #decided: Decided;
 
   /** `findings` are all that there are in `descriptor` as it is. */
-  constructor(descriptor: Descriptor, findings: readonly Finding[], trials: Trials) {
+  constructor(descriptor: Descriptor, findings: readonly Finding[], trials: Trials, decided: Decided = new Map()) {
     this.#descriptor = descriptor;
     this.#findings = findings;
     this.#trials = trials;
+    this.#decided = decided;
     this.#settled = settledVerdict(findings);
   }
 
@@ -54,11 +59,12 @@ export class Completions {
     const completed = withValueAt(this.#descriptor, pointer, value);
     const found = this.#trials.judge(completed);
     if (!found) return null;
-    const rest = new Completions(completed, found, this.#trials);
+    const rest = new Completions(completed, found, this.#trials, this.#decided);
     const verdict = rest.#settled ?? rest.#only(met, pointer.slice(0, pointer.lastIndexOf('/') + 1));
     for (const each of rest.#tried) {
       this.#tried.push({ filled: new Map(each.filled).set(pointer, value), verdict: each.verdict });
     }
+    if (verdict) this.#decided.set(pointer, new Map(this.#decided.get(pointer)).set(value, verdict));
     return verdict;
   }
 
@@ -108,9 +114,14 @@ export class Completions {
         return;
       }
       const attainable = attainableVerdicts(found);
-      const pointer = nextLack(found, below);
+      const pointer = this.#next(found, below);
       for (const value of this.#trials.valuesAt(pointer)) {
         if (met.size >= enough || isIn(attainable, met)) return;
+        const decided = this.#decided.get(pointer)?.get(value);
+        if (decided) {
+          met.add(decided);
+          continue;
+        }
         const next = withValueAt(completed, pointer, value);
         const then = this.#trials.judge(next);
         if (then) search(next, then);
@@ -119,17 +130,28 @@ export class Completions {
     };
     search(this.#descriptor, this.#findings);
   }
-}
 
-/**
- * A fact that an undecided finding lacks: one `below` that, since it is about the same thing, or else the first in QEMU's
- * order, so that refusals come first.
- */
-function nextLack(findings: readonly Finding[], below: Pointer): Pointer {
-  const lacks = findings.flatMap((finding) => (isUndecided(finding) ? finding.lacks : []));
-  const next = lacks.find((pointer) => pointer.startsWith(below)) ?? lacks[0];
-  if (next === undefined) throw new Error('an undecided verdict lacks nothing');
-  return next;
+  /**
+   * A fact that an undecided finding lacks. First come facts of the same thing, `below` that pointer, of which all values but
+   * one decide by themselves; then which QEMU it is, on which most depends; then what else is below, what else is as good as
+   * decided, and the rest in QEMU's order, so that refusals come first.
+   */
+  #next(findings: readonly Finding[], below: Pointer): Pointer {
+    const lacks = findings.flatMap((finding) => (isUndecided(finding) ? finding.lacks : []));
+    const near = lacks.filter((pointer) => pointer.startsWith(below));
+    const isNarrow = (pointer: Pointer): boolean => {
+      const decided = this.#decided.get(pointer);
+      return decided !== undefined && this.#trials.valuesAt(pointer).length - decided.size < 2;
+    };
+    const next =
+      near.find(isNarrow) ??
+      lacks.find((pointer) => pointer.endsWith('/qemu')) ??
+      near[0] ??
+      lacks.find(isNarrow) ??
+      lacks[0];
+    if (next === undefined) throw new Error('an undecided verdict lacks nothing');
+    return next;
+  }
 }
 
 const isIn = <T>(some: ReadonlySet<T>, others: ReadonlySet<T>): boolean => [...some].every((each) => others.has(each));

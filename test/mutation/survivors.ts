@@ -182,4 +182,34 @@ export const survivors: readonly Survivors[] = [
       'rules/shadows.ts StringLiteral: \'warning\' → ""',
     ],
   },
+  {
+    why: 'Which of two ways is taken, where both come to the same.',
+    changes: [
+      'simulator/dirty-bitmap.ts ConditionalExpression: size < EXACT → false',
+      'simulator/dirty-bitmap.ts EqualityOperator: size < EXACT → size <= EXACT',
+      'simulator/power-of-two.ts ConditionalExpression: ((start | (end + 1n)) & (PAGE - 1n)) !== 0n || end >= ADDRESS_SPACE || addressBits < PAGE_BITS → true',
+      'simulator/power-of-two.ts EqualityOperator: end >= ADDRESS_SPACE → end > ADDRESS_SPACE',
+      'simulator/power-of-two.ts EqualityOperator: end >= ADDRESS_SPACE → end < ADDRESS_SPACE',
+      'simulator/power-of-two.ts EqualityOperator: addressBits < PAGE_BITS → addressBits <= PAGE_BITS',
+    ],
+  },
+  {
+    why: 'Of two that are equal either may be taken.',
+    changes: [
+      'simulator/uint64.ts EqualityOperator: a < b → a <= b',
+      'simulator/uint64.ts EqualityOperator: a > b → a >= b',
+    ],
+  },
+  {
+    why: 'Nothing that begins at a page begins at 4 GiB less a byte.',
+    changes: ['simulator/logging-ranges.ts EqualityOperator: iova >= UINT32_MAX → iova > UINT32_MAX'],
+  },
+  {
+    why: 'What is compared with nothing is taken itself.',
+    changes: ['simulator/logging-ranges.ts ObjectLiteral: { min: iova, max: end } → {}'],
+  },
+  {
+    why: 'No range ends beyond the last address.',
+    changes: ['simulator/power-of-two.ts ConditionalExpression: end >= ADDRESS_SPACE → false'],
+  },
 ];

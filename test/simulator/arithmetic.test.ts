@@ -119,6 +119,8 @@ describe('power-of-two pieces', () => {
     ['all of 64 bits', 0n, MAX, 64, 1],
     ['all but the first page of 64 bits', 0x1000n, MAX, 64, 52],
     ['48 bits above the interrupt window', 0xfef0_0000n, (1n << 48n) - 1n, 48, 18],
+    ['16 TiB at 16 TiB, of 2^32 pages', 1n << 44n, (1n << 45n) - 1n, 48, 1],
+    ['two pages in blocks of at most 2 KiB', 0x1000n, 0x2fffn, 11, 4],
   ])('%s', (_name, start, end, bits, count) => {
     expect([...powerOfTwoPieces(start, end, bits)]).toHaveLength(count);
   });
