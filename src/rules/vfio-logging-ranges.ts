@@ -1,22 +1,21 @@
+import type { Device } from '../descriptor/device.ts';
 import { choose, map, no, type Truth } from '../descriptor/fact.ts';
-import { errors } from '../simulator/index.ts';
+import { errors, refusedRanges } from '../simulator/index.ts';
 import { type Case, type DeviceHere, deviceRule } from './rule.ts';
 
-/** Firmware limits what a device can log; where nothing is known of it, nothing is taken to. */
+/** Firmware limits what a device can log; where nothing is known of it, nothing is taken to. QEMU ends at the first that refuses. */
 const holds = ({ device, container }: DeviceHere): Truth =>
-  device.abilities?.dmaLoggingAddressSpace === undefined || container.mayBeEmpty || !isTightest({ device, container })
+  device.abilities?.dmaLoggingAddressSpace === undefined || container.mayBeEmpty
     ? no
     : choose(container.tracker, (who) =>
-        who === 'device' ? map(container.trackingStart, (start) => start?.failure !== undefined) : no,
+        who === 'device'
+          ? map(container.trackingStart, (start) => {
+              const refuses = ({ loggingBits }: Device): boolean =>
+                refusedRanges(start?.ranges ?? [], loggingBits) !== undefined;
+              return start?.failure !== undefined && container.devices.find(refuses) === device;
+            })
+          : no,
       );
-
-/** Whether no other device of the container logs less: the one that fails is one of those. */
-const isTightest = ({
-  device: { loggingBits },
-  container: { devices },
-}: Pick<DeviceHere, 'device' | 'container'>): boolean =>
-  devices.every((other) => other.loggingBits.max >= loggingBits.max) ||
-  devices.every((other) => other.loggingBits.min <= loggingBits.min);
 
 const parameters: Case<DeviceHere>['parameters'] = ({ container: { trackingStart } }) => {
   const errno = trackingStart.known ? trackingStart.value?.failure?.errno : undefined;

@@ -42,7 +42,7 @@ function start(state: State): TrackingStartStep {
     case 'device': {
       const { ranges, error } = rangesToLog(state, pageSize);
       if (error) return { ...step, ioctls: 0, failure: { errno: error, refusedBy: 'qemu' } };
-      const refused = refusedRanges(ranges, machine.container);
+      const refused = refusedRanges(ranges, machine.container.loggingBits);
       // The first device is asked first, and no other after it refused.
       if (refused) return { ...step, ioctls: 1, ranges, failure: { errno: refused, refusedBy: 'kernel' } };
       return { ...step, ioctls: devices, ranges };
@@ -73,7 +73,10 @@ function start(state: State): TrackingStartStep {
  * Models `vfio_ioctl_device_feature_logging_start` (drivers/vfio/vfio_main.c) and `mlx5vf_create_tracker`
  * (drivers/vfio/pci/mlx5/cmd.c), Linux 6.1 to 7.1.
  */
-function refusedRanges(ranges: readonly LoggingRange[], { loggingBits }: Container): Errno | undefined {
+export function refusedRanges(
+  ranges: readonly LoggingRange[],
+  loggingBits: Container['loggingBits'],
+): Errno | undefined {
   if (ranges.some(({ iova, size }) => iova + size >= ADDRESS_SPACE)) return 'EOVERFLOW';
   const sorted = ranges.toSorted((a, b) => (a.iova < b.iova ? -1 : 1));
   if (sorted.some(({ iova }, i) => sorted.slice(0, i).some((before) => before.iova + before.size > iova)))

@@ -40,6 +40,7 @@ export type { KernelAbilities } from './container/kernel-abilities.ts';
 
 // Guest memory.
 export { type ListenerSection, vfioRange } from './listener-section.ts';
+export { refusedRanges } from './dirty-tracking.ts';
 export { type LoggingRange, type LoggingRanges, loggingRanges } from './logging-ranges.ts';
 export {
   type DeviceMemory,

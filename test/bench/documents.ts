@@ -18,7 +18,7 @@ const intel: ViommuDescriptor = {
  * How VMs differ: in nothing but names; in the IOMMU groups of their devices too, as any two VMs of a fleet do, and in which
  * of {@link FLAVORS} sizes of memory they have; or each in a size of its own, of up to {@link SIZES} that fit into the host.
  */
-export type Differing = 'names' | 'groups' | 'memory';
+type Differing = 'names' | 'groups' | 'memory';
 
 const FLAVORS = 64;
 const SIZES = 1 << 18;
