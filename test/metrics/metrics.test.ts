@@ -137,11 +137,11 @@ describe('what is counted of a decision', () => {
     expect(['0.5', '0.75', '1', '16'].map((le) => all.get(bucket(le)))).toEqual([0, 1, 1, 2]);
   });
 
-  const { source } = tracked('4GiB');
+  const held = tracked('4GiB');
   it.each([
     ['that the device tracks: nothing is held against the limit', eightDevices('11.1.3')],
     ['whose tracking cannot start', tracked('8TiB')],
-    ['whose kernel takes no bitmap', { ...tracked('4GiB'), source: { ...source, type1: { maxDirtyBitmapSize: 0 } } }],
+    ['whose kernel takes no bitmap', { ...held, source: { ...held.source, type1: { maxDirtyBitmapSize: 0 } } }],
   ])('no such ratio of a container %s', async (_name, descriptor) => {
     observe(descriptor);
     expect(Object.keys(await counted())).not.toContainEqual(expect.stringContaining('_ratio_'));

@@ -96,12 +96,20 @@ const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as 
 const stryker = `Stryker ${devDependencies['@stryker-mutator/core']}`;
 const versions = `${stryker}, vitest ${devDependencies['vitest']}, Node ${process.version}`;
 const figures = [tried.length - count('Ignored'), killed, timedOut, survived, uncovered, `${score.toFixed(1)} %`];
-const cells = [`src/${part}`, ...figures, count('Ignored'), `\`npm run mutation -- ${part}\``, versions];
+const cells = [
+  `src/${part}${untried.length > 0 ? `, but for ${untried.length} files` : ''}`,
+  ...figures,
+  count('Ignored'),
+  `\`npm run mutation -- ${part}\``,
+  versions,
+];
 
 /** What is written of this part, in place of what was, beside what is written of the others. */
 const path = 'test/mutation/MUTATION.md';
 const [head = '', ...parts] = existsSync(path) ? readFileSync(path, 'utf8').split(/^(?=## )/m) : [];
-const rows = head.split('\n').filter((line) => line.startsWith('| src/') && !line.startsWith(`| src/${part} `));
+const rows = head
+  .split('\n')
+  .filter((line) => line.startsWith('| src/') && !new RegExp(`^\\| src/${part}[ ,]`).test(line));
 const sections = parts.filter((text) => !text.startsWith(`## src/${part}\n`)).map((text) => text.trim());
 rows.push(`| ${cells.join(' | ')} |`);
 sections.push(
