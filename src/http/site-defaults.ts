@@ -42,12 +42,13 @@ function withDefaults(item: Item, { source, destination, migration }: Site['defa
     site.push(...known.site);
   }
   if (migration !== undefined) said['migration'] = beneath(migration, descriptor['migration'], '/migration', site);
-  if (site.length === 0) return item;
+  // Devices of a host may be known by their address there, which is a name: whether by this one or by another's.
+  const isVerbatim = item.isVerbatim && source?.devices === undefined && destination?.devices === undefined;
+  if (site.length === 0) return { ...item, isVerbatim };
   return {
     ...item,
     descriptor: { ...descriptor, ...said },
-    // Devices of a host may be known by their address there, which is a name.
-    isVerbatim: item.isVerbatim && source?.devices === undefined && destination?.devices === undefined,
+    isVerbatim,
     site: new Set([...item.site, ...site]),
     defaults: new Set(site),
     origins: () => new Map([...item.origins(), ...site.map((pointer) => [pointer, 'site policy'] as const)]),

@@ -66,6 +66,20 @@ describe('an evaluation under a policy', () => {
     expect(decision.unknowns.map(({ pointer }) => pointer)).not.toContain('/source/kernel');
   });
 
+  it('tells devices that it knows by their address from others, whatever was asked before', async () => {
+    const known = '0000:3b:00.1';
+    const short = `version: 1\ndefaults: { source: { devices: { "${known}": { dmaLoggingAddressSpace: { maxBits: 30 } } } } }`;
+    const other = await buildApp(readConfig({ POLICY_FILE: files.write('addresses.yaml', short) }));
+    const verdicts: string[] = [];
+    for (const host of ['0000:3b:00.2', '0000:3b:00.2', '0000:3b:00.2', known, known, known]) {
+      const payload = { ...vm, vm: { ...vm.vm, vfio: [{ host, enableMigration: 'on' }] } };
+      const answer = await other.inject({ method: 'POST', url: '/v1/evaluations', payload });
+      verdicts.push(answer.json<Decision>().verdict);
+    }
+    await other.close();
+    expect(verdicts).toEqual(['allowed', 'allowed', 'allowed', 'blocked', 'blocked', 'blocked']);
+  });
+
   it('knows its hosts by name, wherever a host can be named, with the origin site', async () => {
     const named = { vm: { ...vm.vm, name: 'named' } };
     const decision = await evaluate(named, '?source=rack7');
