@@ -71,7 +71,7 @@ const options = {
   logLevel: 'warning',
 } satisfies esbuild.BuildOptions;
 
-// V8 tells code by its length alone: bytecode of another service is never to stand beside this one.
+// What is made below runs the service, which is to be compiled.
 rmSync('dist/service.bytecode', { force: true });
 
 /**

@@ -9,7 +9,7 @@ import { examples } from '../src/http/examples.ts';
 // Whoever wants source maps does without bytecode.
 process.setSourceMapsEnabled(false);
 const built = new URL('../dist/', import.meta.url);
-const { script, started } = (await import(new URL('main.js', built).href)) as typeof launch;
+const { bytecode, started } = (await import(new URL('main.js', built).href)) as typeof launch;
 const app = await started;
 for (const { request } of [...Object.values(examples), { request: {} }]) {
   for (const remedies of [true, false]) {
@@ -22,6 +22,6 @@ for (const { request } of [...Object.values(examples), { request: {} }]) {
   }
 }
 await app.inject('/metrics');
-writeFileSync(new URL('service.bytecode', built), script.createCachedData());
+writeFileSync(new URL('service.bytecode', built), bytecode());
 await app.close();
 process.exit();

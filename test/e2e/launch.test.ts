@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,7 +14,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 /** Starts the service, runs `then` in its process, and yields whether V8 refused its bytecode, and what is ready. */
 async function launched(then = ''): Promise<unknown> {
   const program = `
-    const { script, started } = await import('./dist/main.js');
+    const { script, bytecode, started } = await import('./dist/main.js');
     const app = await started;
     ${then}
     const { status } = (await app.inject('/health/ready')).json();
@@ -29,12 +29,22 @@ async function launched(then = ''): Promise<unknown> {
 }
 
 it('the service starts without bytecode, with what is none, and from its own', async () => {
-  const bytecode = join(root, 'dist/service.bytecode');
-  const keep = `(await import('node:fs')).writeFileSync('dist/service.bytecode', script.createCachedData());`;
-  expect(await launched()).toEqual({ refused: null, status: 'ready' });
-  writeFileSync(bytecode, 'x'.repeat(1000));
-  expect(await launched(keep)).toEqual({ refused: true, status: 'ready' });
+  const kept = join(root, 'dist/service.bytecode');
+  const keep = `(await import('node:fs')).writeFileSync('dist/service.bytecode', bytecode());`;
+  const compiled = { refused: null, status: 'ready' };
+  expect(await launched()).toEqual(compiled);
+  writeFileSync(kept, 'x'.repeat(1000));
+  expect(await launched(keep)).toEqual(compiled);
   expect(await launched(keep)).toEqual({ refused: false, status: 'ready' });
+
+  const bytes = readFileSync(kept);
+  bytes.writeUInt8(255 - bytes.readUInt8(bytes.length >> 1), bytes.length >> 1);
+  writeFileSync(kept, bytes);
+  expect(await launched(keep)).toEqual(compiled);
+
+  const service = join(root, 'dist/service.cjs');
+  writeFileSync(service, readFileSync(service, 'utf8').replace('"missing-facts"', '"missing-FACTS"'));
+  expect(await launched()).toEqual(compiled);
 });
 
 it('who asks for source maps reads where in the sources it is', async () => {
