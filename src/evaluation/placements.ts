@@ -85,13 +85,15 @@ export function* placementsOf(
     }
     yield;
   }
+  // What would lift a finding on the source may depend on where the VM is to go: to the first that there is.
+  const [to = { descriptor: vm }] = groups.values();
   const rank = ({ conclusion }: Group): number => order.indexOf(conclusion.verdict);
   return {
     ...(ref !== undefined && { ref }),
     ruleset,
     ...(policy && { policyRevision: policy.revision }),
     groups: [...groups.values()].toSorted((a, b) => rank(a) - rank(b)).map(shown),
-    findings: ofQemu(vm, source, policy).map((finding) => decided(finding, vm, sites?.source)),
+    findings: ofQemu(vm, source, policy).map((finding) => decided(finding, to.descriptor, sites?.source)),
     assumptions: isSpent ? [TOO_MUCH_UNKNOWN] : [],
     invalid,
   };

@@ -83,7 +83,7 @@ export const qemuPropertyAbsent = vmRule({
   always: {
     message: "Property '{property}' not found",
     parameters: (here) => ({ property: missing(here).find((each) => isTrue(each.is))?.name ?? '…' }),
-    holds: (here) => (here.vm.viommu === null ? no : any(...missing(here).map((each) => each.is))),
+    holds: (here) => (here.vm.viommu === null ? here.vm.hasViommu : any(...missing(here).map((each) => each.is))),
   },
   liftedBy: [
     'viommu-svm-off',

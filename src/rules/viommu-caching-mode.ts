@@ -26,6 +26,6 @@ export const viommuCachingMode = deviceRule({
   source: { confidence: 'confirmed', read: ['7.2', '10.0.13 run', '10.2.2', '11.1.3 run'] },
 });
 
-function lacksCachingMode({ vm: { viommu } }: DeviceHere): Truth {
-  return viommu ? all(is(viommu.model, 'intel'), not(viommu.cachingMode)) : no;
+function lacksCachingMode({ vm: { viommu, hasViommu } }: DeviceHere): Truth {
+  return viommu ? all(is(viommu.model, 'intel'), not(viommu.cachingMode)) : hasViommu;
 }

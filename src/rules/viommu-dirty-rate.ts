@@ -15,14 +15,16 @@ export const viommuDirtyRate = deviceRule({
     'tracked-end-as-size': {
       message: null,
       holds: ({ device, container, vm, migration }) =>
-        vm.viommu && device.type === 'vfio-pci'
-          ? all(
-              device.behindViommu,
-              is(vm.viommu.model, 'intel'),
-              is(container.tracker, 'type1'),
-              migration.mayHappen('domain-switch'),
-            )
-          : no,
+        device.type !== 'vfio-pci'
+          ? no
+          : vm.viommu
+            ? all(
+                device.behindViommu,
+                is(vm.viommu.model, 'intel'),
+                is(container.tracker, 'type1'),
+                migration.mayHappen('domain-switch'),
+              )
+            : vm.hasViommu,
     },
   },
   liftedBy: ['bypass-viommu', 'remove-viommu', 'unplug-for-migration'],

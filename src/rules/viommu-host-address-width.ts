@@ -25,10 +25,10 @@ export const viommuHostAddressWidth = deviceRule({
   source: { confidence: 'confirmed', read: ['9.1 patches', '10.0.2', '10.2.2', '11.1.3 binary'] },
 });
 
-const exceedsHost = ({ vm: { viommu }, host }: DeviceHere): Truth =>
+const exceedsHost = ({ vm: { viommu, hasViommu }, host }: DeviceHere): Truth =>
   viommu
     ? all(
         is(viommu.model, 'intel'),
         choose(viommu.addressWidth, (width) => map(host.iommuAddressWidth, (hostWidth) => width > hostWidth)),
       )
-    : no;
+    : hasViommu;

@@ -1,4 +1,4 @@
-import { all, is, no } from '../descriptor/fact.ts';
+import { all, is } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 
 export const viommuIommufdHoles = deviceRule({
@@ -14,7 +14,9 @@ export const viommuIommufdHoles = deviceRule({
     'query-first': {
       message: null,
       holds: ({ device, container, vm }) =>
-        vm.viommu ? all(device.behindViommu, is(vm.viommu.model, 'intel'), is(container.tracker, 'iommu')) : no,
+        vm.viommu
+          ? all(device.behindViommu, is(vm.viommu.model, 'intel'), is(container.tracker, 'iommu'))
+          : vm.hasViommu,
     },
   },
   liftedBy: ['bypass-viommu', 'remove-viommu', 'unplug-for-migration'],

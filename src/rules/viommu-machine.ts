@@ -1,4 +1,4 @@
-import { all, is, no } from '../descriptor/fact.ts';
+import { is } from '../descriptor/fact.ts';
 import { vmRule } from './rule.ts';
 import { ofViommu } from './viommu.ts';
 
@@ -10,7 +10,7 @@ export const viommuMachine = vmRule({
   effect: 'start-failure',
   always: {
     message: "Parameter 'driver' expects a dynamic sysbus device type for the machine",
-    holds: ({ vm }) => (vm.viommu === null ? no : all(ofViommu(vm, ['intel'], () => is(vm.board, 'i440fx')))),
+    holds: ({ vm }) => ofViommu(vm, ['intel'], () => is(vm.board, 'i440fx')),
   },
   wordings: ['virtio-iommu-pci must be plugged on the root bus'],
   liftedBy: ['newer-machine', 'remove-viommu'],

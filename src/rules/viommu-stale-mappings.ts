@@ -17,8 +17,8 @@ export const viommuStaleMappings = deviceRule({
   cases: {
     'tracked-end-as-size': {
       message: null,
-      holds: ({ container, vm: { viommu } }) =>
-        viommu ? all(is(viommu.model, 'intel'), any(...container.transitions.map(leavesMappings))) : no,
+      holds: ({ container, vm: { viommu, hasViommu } }) =>
+        viommu ? all(is(viommu.model, 'intel'), any(...container.transitions.map(leavesMappings))) : hasViommu,
     },
   },
   wordings: ['vfio_container_dma_map({container}, {iova}, {size}, {vaddr}) = -17 (File exists)'],

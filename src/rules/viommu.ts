@@ -6,13 +6,13 @@ import type { DeviceHere } from './rule.ts';
 
 type Model = ViommuDescriptor['model'];
 
-/** What `holds` of the VM's vIOMMU, if it is of one of `models`. */
+/** What `holds` of the VM's vIOMMU, if it is of one of `models`; where nobody says whether it has one, that is what is lacking. */
 export function ofViommu(
-  { viommu }: VirtualMachine,
+  { viommu, hasViommu }: VirtualMachine,
   models: readonly Model[],
   holds: (viommu: Viommu) => Truth,
 ): Truth {
-  if (viommu === null) return no;
+  if (viommu === null) return hasViommu;
   if (viommu.model.known && !models.includes(viommu.model.value)) return is(viommu.model, ...models);
   const truth = holds(viommu);
   return isFalse(truth) ? truth : all(is(viommu.model, ...models), truth);
@@ -24,7 +24,7 @@ export function behindViommu(
   models: readonly Model[],
   holds: (viommu: Viommu) => Truth,
 ): Truth {
-  if (vm.viommu === null) return no;
+  if (vm.viommu === null) return vm.hasViommu;
   if (isFalse(device.behindViommu)) return device.behindViommu;
   const truth = ofViommu(vm, models, holds);
   return isFalse(truth) ? truth : all(device.behindViommu, truth);
@@ -36,7 +36,8 @@ export function behindViommu(
  */
 export function nested(here: DeviceHere, holds: (viommu: Viommu) => Truth): Truth {
   const { device, vm } = here;
-  if (device.type === 'mdev' || vm.viommu === null) return no;
+  if (device.type === 'mdev') return no;
+  if (vm.viommu === null) return vm.hasViommu;
   if (isFalse(vm.viommu.firstStage)) return vm.viommu.firstStage;
   return behindViommu(here, ['intel'], (viommu) => {
     const isNested = all(viommu.firstStage, is(device.backend, 'iommufd'));
