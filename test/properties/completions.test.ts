@@ -9,6 +9,7 @@ import { qemuReleases } from '../../src/platform/qemu.ts';
 
 /** Facts that a caller may not have, of a VM with two devices. */
 const MISSING: readonly Pointer[] = [
+  '/vm/viommu',
   '/source/qemu',
   '/source/kernel',
   '/source/iommu/dirtyTracking',
@@ -40,6 +41,8 @@ const complete: fc.Arbitrary<Descriptor> = fc
     dirtyTracking: fc.boolean(),
   })
   .map(({ devices, can, viommu, qemu, dirtyTracking }) => ({
+    // Without a vIOMMU in it there may be one.
+    closed: false,
     vm: {
       machine: 'pc-q35-9.2',
       memory: '4GiB',
