@@ -4,9 +4,8 @@ import { examples } from '../src/http/examples.ts';
 
 /**
  * Keeps the bytecode of the service as it is once it has answered: V8 compiles a function when it is first called. In a
- * process of its own, of the Node that is to run it.
+ * process of its own, of the Node that is to run it, and without source maps: whoever wants those does without bytecode.
  */
-// Whoever wants source maps does without bytecode.
 process.setSourceMapsEnabled(false);
 const built = new URL('../dist/', import.meta.url);
 const { bytecode, started } = (await import(new URL('main.js', built).href)) as typeof launch;

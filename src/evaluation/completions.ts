@@ -103,8 +103,7 @@ export class Completions {
    *
    * A fact that decides nothing is never varied: the search takes a fact that an undecided rule lacks, one `below` that
    * pointer first, judges the descriptor with each of its values, and goes on from there, unless no verdict can come of it
-   * that was not met before.
-   * Past what it may spend it calls possible what cannot be ruled out.
+   * that was not met before. Past what it may spend it calls possible what cannot be ruled out.
    */
   #search(met: Set<KnownVerdict>, enough: number, below: Pointer): void {
     const search = (completed: Descriptor, found: readonly Finding[]): void => {

@@ -20,14 +20,11 @@ export const viommuAmdMigration = vmRule({
   cases: {
     never: {
       ...words,
-      holds: ({ vm }) => (vm.viommu === null ? vm.hasViommu : ofViommu(vm, ['amd'], () => vm.hasViommu)),
+      holds: ({ vm }) => ofViommu(vm, ['amd'], () => vm.hasViommu),
     },
     'with-pci-id': {
       ...words,
-      holds: ({ vm }) =>
-        vm.viommu === null
-          ? vm.hasViommu
-          : ofViommu(vm, ['amd'], ({ hasPciId }) => any(not(hasPciId), vm.onlyMigratable)),
+      holds: ({ vm }) => ofViommu(vm, ['amd'], ({ hasPciId }) => any(not(hasPciId), vm.onlyMigratable)),
     },
   },
   liftedBy: ['viommu-pci-id', 'other-qemu', 'remove-viommu'],

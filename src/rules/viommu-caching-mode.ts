@@ -1,5 +1,6 @@
-import { all, is, no, not, type Truth } from '../descriptor/fact.ts';
-import { type DeviceHere, deviceRule } from './rule.ts';
+import { no, not } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+import { behindViommu, ofViommu } from './viommu.ts';
 
 export const viommuCachingMode = deviceRule({
   id: 'viommu-caching-mode',
@@ -13,19 +14,16 @@ export const viommuCachingMode = deviceRule({
       message: 'We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.',
       outsideRealize: true,
       once: true,
-      holds: lacksCachingMode,
+      holds: ({ vm }) => ofViommu(vm, ['intel'], ({ cachingMode }) => not(cachingMode)),
     },
     'at-realize': {
       message:
         'Failed to set vIOMMU: Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.',
-      holds: (here) => (here.device.type === 'mdev' ? no : all(here.device.behindViommu, lacksCachingMode(here))),
+      holds: (here) =>
+        here.device.type === 'mdev' ? no : behindViommu(here, ['intel'], ({ cachingMode }) => not(cachingMode)),
     },
   },
   wordings: ['Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.'],
   liftedBy: ['viommu-caching-mode', 'bypass-viommu', 'remove-viommu'],
   source: { confidence: 'confirmed', read: ['7.2', '10.0.13 run', '10.2.2', '11.1.3 run'] },
 });
-
-function lacksCachingMode({ vm: { viommu, hasViommu } }: DeviceHere): Truth {
-  return viommu ? all(is(viommu.model, 'intel'), not(viommu.cachingMode)) : hasViommu;
-}

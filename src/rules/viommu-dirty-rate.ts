@@ -1,5 +1,6 @@
 import { all, is, no } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
+import { behindViommu } from './viommu.ts';
 
 export const viommuDirtyRate = deviceRule({
   id: 'viommu-dirty-rate',
@@ -14,17 +15,12 @@ export const viommuDirtyRate = deviceRule({
   cases: {
     'tracked-end-as-size': {
       message: null,
-      holds: ({ device, container, vm, migration }) =>
-        device.type !== 'vfio-pci'
+      holds: (here) =>
+        here.device.type !== 'vfio-pci'
           ? no
-          : vm.viommu
-            ? all(
-                device.behindViommu,
-                is(vm.viommu.model, 'intel'),
-                is(container.tracker, 'type1'),
-                migration.mayHappen('domain-switch'),
-              )
-            : vm.hasViommu,
+          : behindViommu(here, ['intel'], () =>
+              all(is(here.container.tracker, 'type1'), here.migration.mayHappen('domain-switch')),
+            ),
     },
   },
   liftedBy: ['bypass-viommu', 'remove-viommu', 'unplug-for-migration'],

@@ -1,5 +1,6 @@
-import { all, is, map, no, choose, type Truth } from '../descriptor/fact.ts';
-import { type DeviceHere, deviceRule } from './rule.ts';
+import { choose, map, no } from '../descriptor/fact.ts';
+import { deviceRule } from './rule.ts';
+import { behindViommu } from './viommu.ts';
 
 export const viommuHostAddressWidth = deviceRule({
   id: 'viommu-host-address-width',
@@ -16,7 +17,12 @@ export const viommuHostAddressWidth = deviceRule({
         width: vm.viommu?.addressWidth.known ? String(vm.viommu.addressWidth.value) : '',
         hostWidth: host.iommuAddressWidth.known ? String(host.iommuAddressWidth.value) : '',
       }),
-      holds: (here) => (here.device.type === 'mdev' ? no : all(here.device.behindViommu, exceedsHost(here))),
+      holds: (here) =>
+        here.device.type === 'mdev'
+          ? no
+          : behindViommu(here, ['intel'], ({ addressWidth }) =>
+              choose(addressWidth, (width) => map(here.host.iommuAddressWidth, (hostWidth) => width > hostWidth)),
+            ),
     },
   },
   // What went before these words is known of 10.2 and later.
@@ -24,11 +30,3 @@ export const viommuHostAddressWidth = deviceRule({
   liftedBy: ['viommu-address-width-39', 'bypass-viommu', 'remove-viommu', 'other-destination'],
   source: { confidence: 'confirmed', read: ['9.1 patches', '10.0.2', '10.2.2', '11.1.3 binary'] },
 });
-
-const exceedsHost = ({ vm: { viommu, hasViommu }, host }: DeviceHere): Truth =>
-  viommu
-    ? all(
-        is(viommu.model, 'intel'),
-        choose(viommu.addressWidth, (width) => map(host.iommuAddressWidth, (hostWidth) => width > hostWidth)),
-      )
-    : hasViommu;

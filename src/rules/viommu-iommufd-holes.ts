@@ -1,5 +1,6 @@
-import { all, is } from '../descriptor/fact.ts';
+import { is } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
+import { behindViommu } from './viommu.ts';
 
 export const viommuIommufdHoles = deviceRule({
   id: 'viommu-iommufd-holes',
@@ -13,10 +14,7 @@ export const viommuIommufdHoles = deviceRule({
   cases: {
     'query-first': {
       message: null,
-      holds: ({ device, container, vm }) =>
-        vm.viommu
-          ? all(device.behindViommu, is(vm.viommu.model, 'intel'), is(container.tracker, 'iommu'))
-          : vm.hasViommu,
+      holds: (here) => behindViommu(here, ['intel'], () => is(here.container.tracker, 'iommu')),
     },
   },
   liftedBy: ['bypass-viommu', 'remove-viommu', 'unplug-for-migration'],

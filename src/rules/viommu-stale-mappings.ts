@@ -1,6 +1,7 @@
-import { all, any, is, map, no, type Truth } from '../descriptor/fact.ts';
+import { any, map, no, type Truth } from '../descriptor/fact.ts';
 import type { Transition } from '../descriptor/transitions.ts';
 import { deviceRule } from './rule.ts';
+import { ofViommu } from './viommu.ts';
 
 const leavesMappings = ({ from, cost }: Transition): Truth =>
   from === 'dma' ? map(cost, ({ figures }) => figures.leftMappedBytes > 0n) : no;
@@ -17,8 +18,7 @@ export const viommuStaleMappings = deviceRule({
   cases: {
     'tracked-end-as-size': {
       message: null,
-      holds: ({ container, vm: { viommu, hasViommu } }) =>
-        viommu ? all(is(viommu.model, 'intel'), any(...container.transitions.map(leavesMappings))) : hasViommu,
+      holds: ({ container, vm }) => ofViommu(vm, ['intel'], () => any(...container.transitions.map(leavesMappings))),
     },
   },
   wordings: ['vfio_container_dma_map({container}, {iova}, {size}, {vaddr}) = -17 (File exists)'],
