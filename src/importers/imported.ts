@@ -7,13 +7,17 @@ export interface Imported {
   readonly descriptor: Descriptor;
   /** What it holds that is not read and may matter: a sentence each, for `scope.notChecked` of an answer. */
   readonly notes: readonly string[];
-  /** Where the VM begins in a document that may hold several. */
-  readonly place?: Omit<ImportFault, 'detail'>;
   /**
    * Where fields of the descriptor came from, by JSON Pointer: each tells of all that is below it for which there is no
    * longer one.
    */
   readonly origins?: Readonly<Record<string, string>>;
+}
+
+/** A VM of a document that may hold several: where it begins, and what it says, which is read when that is asked for. */
+export interface Found {
+  readonly place: Omit<ImportFault, 'detail'>;
+  readonly read: () => Imported;
 }
 
 /** Those of `fields` that have a value. */

@@ -1,18 +1,18 @@
 import { ImportError, refuse } from './import-error.ts';
-import type { Imported } from './imported.ts';
-import { importDescriptors } from './json.ts';
-import { importKubevirt } from './kubevirt.ts';
-import { importLibvirtXml } from './libvirt-xml.ts';
+import type { Found, Imported } from './imported.ts';
+import { findDescriptors } from './json.ts';
+import { findKubevirt } from './kubevirt.ts';
+import { findDomains } from './libvirt-xml.ts';
 import { importQemuArgv } from './qemu-argv.ts';
 import { looksLikeQemuCommand } from './qemu-command.ts';
 
 /** The formats of documents that say what a VM is, by the names that a request gives them. */
 const importers = {
-  descriptor: importDescriptors,
-  kubevirt: importKubevirt,
-  'libvirt-xml': importLibvirtXml,
-  'qemu-argv': (text: string) => [importQemuArgv(text)],
-} as const satisfies Record<string, (text: string) => readonly Imported[]>;
+  descriptor: findDescriptors,
+  kubevirt: findKubevirt,
+  'libvirt-xml': findDomains,
+  'qemu-argv': (text: string) => [{ place: {}, read: () => importQemuArgv(text) }],
+} as const satisfies Record<string, (text: string) => readonly Found[]>;
 
 export type Format = keyof typeof importers;
 
@@ -23,16 +23,17 @@ export const formats = Object.keys(importers) as readonly Format[];
  * else; a document of several VMs is one, which names where each begins.
  */
 export function importDocument(format: Format, text: string): Imported {
-  const [only, ...more] = importDocuments(format, text);
+  const [only, ...more] = importers[format](text);
   if (only === undefined) return refuse({}, 'the document lists no VM');
-  if (more.length === 0) return only;
+  if (more.length === 0) return only.read();
   throw new ImportError(
-    more.map(({ place = {} }) => ({ ...place, detail: 'a second VM: send one at a time, or all to the batch' })),
+    more.map(({ place }) => ({ ...place, detail: 'a second VM: send one at a time, or all to the batch' })),
   );
 }
 
 /** Every VM that the document `text` describes, in its order. Throws as {@link importDocument} does. */
-export const importDocuments = (format: Format, text: string): readonly Imported[] => importers[format](text);
+export const importDocuments = (format: Format, text: string): readonly Imported[] =>
+  importers[format](text).map(({ read }) => read());
 
 /** What `text` looks like; `undefined` where it looks like nothing that can be read. */
 export function sniffFormat(text: string): Format | undefined {

