@@ -68,8 +68,6 @@ export const yes: Known<boolean> = constant(true);
 /** No value for want of what belongs at `pointer`. */
 export const lacking = (...pointers: readonly Pointer[]): Unknown => ({ known: false, lacks: pointers });
 
-const isKnown = <T>(fact: Fact<T>): fact is Known<T> => fact.known;
-
 /** Whether `truth` is known to be true. */
 export const isTrue = (truth: Truth): boolean => truth.known && truth.value;
 
@@ -97,10 +95,21 @@ export function any(...truths: readonly Truth[]): Truth {
 function together(truths: readonly Truth[], value: boolean): Truth {
   const [first] = truths;
   if (truths.length === 1 && first) return first;
-  if (truths.every(isKnown)) return { known: true, value, from: truths };
-  const lacks = new Set<Pointer>();
-  for (const truth of truths) if (!truth.known) for (const pointer of truth.lacks) lacks.add(pointer);
-  return { known: false, lacks: [...lacks] };
+  return unknownOf(truths) ?? { known: true, value, from: truths as readonly Known<boolean>[] };
+}
+
+/** What `facts` lack together, each place once; `null` where all are known. Facts that lack the same often are one object. */
+export function unknownOf(facts: readonly Fact<unknown>[]): Unknown | null {
+  let first: Unknown | null = null;
+  let lacks: Set<Pointer> | undefined;
+  for (const fact of facts) {
+    if (fact.known || fact === first) continue;
+    if (first) {
+      lacks ??= new Set(first.lacks);
+      for (const pointer of fact.lacks) lacks.add(pointer);
+    } else first = fact;
+  }
+  return lacks ? { known: false, lacks: [...lacks] } : first;
 }
 
 /** `f` of the value, if there is one. */
@@ -127,17 +136,15 @@ type Values<F extends Readonly<Record<string, Fact<unknown>>>> = {
 /** All of `facts` as one, or what they lack together. */
 export function record<F extends Readonly<Record<string, Fact<unknown>>>>(facts: F): Fact<Values<F>> {
   // Spelt out: every decision makes some of these.
-  const lacks: Pointer[] = [];
   const from: Known<unknown>[] = [];
   const value: Record<string, unknown> = {};
   for (const key of Object.keys(facts)) {
     const fact = facts[key] as Fact<unknown>;
-    if (fact.known) {
-      from.push(fact);
-      value[key] = fact.value;
-    } else lacks.push(...fact.lacks);
+    if (!fact.known) return unknownOf(Object.values(facts)) as Unknown;
+    from.push(fact);
+    value[key] = fact.value;
   }
-  return lacks.length > 0 ? { known: false, lacks } : { known: true, value: value as Values<F>, from };
+  return { known: true, value: value as Values<F>, from };
 }
 
 /** Everything that `fact` rests on, each place once, in the order it was consulted. */

@@ -71,7 +71,7 @@ export function readHost(side: Side, host: HostDescriptor, isX86: boolean): Host
   return {
     pointer: parent,
     descriptor: host,
-    qemu: host.behaviours === undefined ? software.qemu : overridden(parent, software.qemu, host.behaviours),
+    qemu: software.qemu,
     qemuVersion: software.qemuVersion,
     kernelVersion: kernel.version,
     pageSize,
@@ -123,7 +123,7 @@ const sideOf = (side: Side) => {
 
 const sides = { source: sideOf('source'), destination: sideOf('destination') };
 
-/** What follows from the versions of a host alone. */
+/** What follows alone from the versions of a host, and from what it is said to do otherwise. */
 interface Software {
   readonly qemu: Qemu;
   readonly qemuVersion: Fact<Version>;
@@ -143,7 +143,7 @@ const knownSoftware = new Map<string, Software>();
 const KNOWN_MAX = 256;
 
 function softwareOf(side: Side, host: HostDescriptor): Software {
-  const key = `${side} ${JSON.stringify([host.qemu, host.kernel])}`;
+  const key = `${side} ${JSON.stringify([host.qemu, host.kernel, host.behaviours])}`;
   const known = knownSoftware.get(key);
   if (known) return known;
   const parent: Pointer = `/${side}`;
@@ -156,7 +156,7 @@ function softwareOf(side: Side, host: HostDescriptor): Software {
   const kernel = version('kernel');
   const ability = (name: KernelAbility): Truth => map(kernel, (each) => kernelHas(each, name));
   const software = {
-    qemu: qemuOf(parent, host.qemu, qemuVersion),
+    qemu: overridden(parent, qemuOf(parent, host.qemu, qemuVersion), host.behaviours),
     qemuVersion,
     kernel: {
       version: kernel,
@@ -188,7 +188,7 @@ function qemuOf(parent: Pointer, text: string | number | undefined, version: Fac
   return Object.fromEntries(behaviourNames.map((name) => [name, behaviour(name)])) as unknown as Qemu;
 }
 
-function overridden(parent: Pointer, qemu: Qemu, behaviours: NonNullable<HostDescriptor['behaviours']>): Qemu {
+function overridden(parent: Pointer, qemu: Qemu, behaviours: HostDescriptor['behaviours'] = {}): Qemu {
   const given = Object.entries(behaviours as Readonly<Record<string, string>>).map(([name, value]) => [
     name,
     read(`${parent}/behaviours`, name, value, 'given'),

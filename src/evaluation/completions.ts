@@ -57,7 +57,7 @@ export class Completions {
     for (const { filled, verdict } of this.#tried) if (filled.get(pointer) === value) met.add(verdict);
     if (met.size > 1) return null;
     const completed = withValueAt(this.#descriptor, pointer, value);
-    const found = this.#trials.judge(completed);
+    const found = this.#trials.judgeMore(this.#findings, completed);
     if (!found) return null;
     const rest = new Completions(completed, found, this.#trials, this.#decided);
     const verdict = rest.#settled ?? rest.#only(met, pointer.slice(0, pointer.lastIndexOf('/') + 1));
@@ -89,7 +89,7 @@ export class Completions {
         filled.set(pointer, value);
         completed = withValueAt(completed, pointer, value);
       }
-      const next = this.#trials.judge(completed);
+      const next = this.#trials.judgeMore(found, completed);
       if (!next) return;
       found = next;
       verdict = settledVerdict(found);
@@ -122,7 +122,7 @@ export class Completions {
           continue;
         }
         const next = withValueAt(completed, pointer, value);
-        const then = this.#trials.judge(next);
+        const then = this.#trials.judgeMore(found, next);
         if (then) search(next, then);
         else for (const verdict of attainable) met.add(verdict);
       }

@@ -1,6 +1,6 @@
 import { check, deviceId, type Fault } from '../descriptor/check.ts';
 import type { Container } from '../descriptor/container.ts';
-import { constant, type Fact, map, record } from '../descriptor/fact.ts';
+import { constant, type Fact, map, record, unknownOf } from '../descriptor/fact.ts';
 import { hasIommuGroup, readMachine, readMappings } from '../descriptor/machine.ts';
 import { hex, parseSize } from '../descriptor/quantities.ts';
 import { questionAt } from '../descriptor/questions.ts';
@@ -46,8 +46,8 @@ export function* simulating(request: SimulationRequest): Generator<undefined, Si
   if (wrong.length > 0) return { faults: wrong };
   const scenario = resolve(descriptor, 'source');
   const opened = scenario.containers.map((container) => open(scenario, container));
-  const lacks = [...new Set(opened.flatMap(({ start }) => (start.known ? [] : start.lacks)))];
-  if (lacks.length > 0) return { faults: lacks.map(lackFault) };
+  const missing = unknownOf(opened.map(({ start }) => start));
+  if (missing) return { faults: missing.lacks.map(lackFault) };
   const running = opened.flatMap(({ container, start }) =>
     start.known ? [{ container, ...start.value, steps: [] as Step[] }] : [],
   );

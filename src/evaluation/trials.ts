@@ -3,7 +3,7 @@ import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
-import { findingsOf } from './findings.ts';
+import { findingsOf, findingsSaidMore } from './findings.ts';
 
 /** Disks, or devices that are no VFIO devices, of which judging so many costs as much as judging one. */
 const OTHERS_A_COST = 4;
@@ -34,6 +34,11 @@ export class Trials {
   /** What is found in `descriptor`; `null` where there is nothing left to pay for that. */
   judge(descriptor: Descriptor): readonly Finding[] | null {
     return this.#spend(costOf(descriptor)) ? findingsOf(descriptor, this.#policy) : null;
+  }
+
+  /** {@link judge} of a descriptor that differs from the one in which `before` was found in that it says more. */
+  judgeMore(before: readonly Finding[], descriptor: Descriptor): readonly Finding[] | null {
+    return this.#spend(costOf(descriptor)) ? findingsSaidMore(before, descriptor, this.#policy) : null;
   }
 
   /** Every value of the fact at `pointer` that makes a difference to the rules or to the site. */

@@ -8,15 +8,15 @@ import {
   isFalse,
   isTrue,
   type Known,
-  lacking,
   map,
   no,
   type Truth,
+  unknownOf,
 } from '../descriptor/fact.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import { contradictedByReasons, contradictedByRunning } from './contradictions.ts';
-import type { Finding } from './finding.ts';
+import type { Finding, FindingRule } from './finding.ts';
 import { passes, startPasses } from './index.ts';
 import { fullPlanOf, type Planned, type PlannedPass, planOf } from './plan.ts';
 import { type Case, type DeviceHere, type Effect, effects, type OtherHere, type Rule } from './rule.ts';
@@ -28,19 +28,32 @@ import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
  * Rules that do not fire are left out unless `includeClear`.
  */
 export const judge = (scenario: Scenario, includeClear = false): Finding[] =>
-  asSaid(findingsIn(scenario, includeClear));
+  asSaid(findingsOf(scenario, includeClear, null));
 
 /** As {@link judge}, but for what QEMU never comes to say, and where it is read: all that a verdict takes. */
-export function findingsIn(scenario: Scenario, includeClear = false): Finding[] {
+export const findingsIn = (scenario: Scenario): Finding[] => findingsOf(scenario, false, null);
+
+/**
+ * {@link findingsIn} of `scenario`, if `before` was found on this side of one that differs in that less of it was known:
+ * what was found or ruled out then stays so, and rules that lacked something are asked again.
+ */
+export function findingsSince(before: readonly Finding[], scenario: Scenario): Finding[] {
+  // Of what a running QEMU says each reason is held against all that is predicted.
+  if (scenario.vm.blockedReasons !== undefined) return findingsIn(scenario);
+  const open = new Set(before.filter(({ outcome }) => outcome === 'unknown').map(({ rule }) => rule));
+  return [...before.filter(({ rule }) => !open.has(rule)), ...findingsOf(scenario, false, open)];
+}
+
+/** What the rules find, or of them those that are `asked`. */
+function findingsOf(scenario: Scenario, includeClear: boolean, asked: ReadonlySet<FindingRule> | null): Finding[] {
   // What can go wrong while migration runs happens on the source.
   const judged = scenario.side === 'source' ? passes : startPasses;
   const plan = (includeClear ? fullPlanOf : planOf)(judged, scenario.host.qemu);
-  const found = new Findings(includeClear);
+  const found = new Findings(includeClear, asked);
   const components = componentsOf(scenario);
   const containers = scenario.containers.map((container) => ({ ...scenario, container }));
   const disks = scenario.disks.map((disk) => ({ ...scenario, disk }));
-  const { mode } = scenario.migration;
-  const isStill = mode.known && mode.value !== 'normal';
+  const isStill = scenario.migration.mode.value !== 'normal';
   for (const pass of plan) {
     if (pass.copiesMemory && isStill) continue;
     if (pass.disk.length > 0) for (const here of disks) found.addAll(pass.disk, here, here.disk.node, null);
@@ -53,14 +66,12 @@ export function findingsIn(scenario: Scenario, includeClear = false): Finding[] 
   return heedQemu(found.inOrder(), scenario);
 }
 
-/** What was found; of a VM that runs, as its QEMU was seen to say it. */
+/** What was found; of a VM that runs, as its QEMU was seen to say it. A QEMU that gave reasons had started. */
 function heedQemu(findings: Finding[], scenario: Scenario): Finding[] {
-  const { isRunning, blockedReasons } = scenario.vm;
-  const isSource = scenario.side === 'source';
-  const reasons = isSource ? blockedReasons : undefined;
-  if (findings.length === 0 && reasons === undefined) return findings;
-  const predicted = isSource && isRunning ? contradictedByRunning(findings) : findings;
-  return reasons === undefined ? predicted : contradictedByReasons(predicted, reasons, scenario);
+  const { isRunning, blockedReasons: reasons } = scenario.vm;
+  if (scenario.side === 'destination' || !(isRunning || reasons)) return findings;
+  const predicted = contradictedByRunning(findings);
+  return reasons ? contradictedByReasons(predicted, reasons, scenario) : predicted;
 }
 
 /** The one device of `container`, if it has but one. */
@@ -132,6 +143,7 @@ function rulesFor({ type, behindViommu, descriptor }: Device, pass: PlannedPass)
 /** What was found so far. */
 class Findings {
   readonly #includeClear: boolean;
+  readonly #asked: ReadonlySet<FindingRule> | null;
   readonly #found: Finding[] = [];
   /** Devices whose state cannot be saved: QEMU lists the last that it realized first, after all blockers. */
   readonly #vmState: Finding[] = [];
@@ -139,8 +151,9 @@ class Findings {
   #atStart = 0;
   readonly #said: string[] = [];
 
-  constructor(includeClear: boolean) {
+  constructor(includeClear: boolean, asked: ReadonlySet<FindingRule> | null) {
     this.#includeClear = includeClear;
+    this.#asked = asked;
   }
 
   addAll<Here extends Scenario>(
@@ -150,6 +163,7 @@ class Findings {
     device: Device | null,
   ): void {
     for (const planned of rules) {
+      if (this.#asked !== null && !this.#asked.has(planned.rule)) continue;
       const holds = truthOf(planned, here);
       if (isFalse(holds) && !this.#includeClear) continue;
       const finding = apply(planned, holds, here, subject, device, this.#includeClear);
@@ -167,7 +181,8 @@ class Findings {
     if (finding.rule.vmState && finding.effect !== 'start-failure') this.#vmState.unshift(finding);
     else {
       this.#found.push(finding);
-      if (finding.effect === 'start-failure' || finding.effect === 'blocker' || finding.effect === 'warning')
+      const { effect, outcome } = finding;
+      if (outcome !== 'clear' && (effect === 'start-failure' || effect === 'blocker' || effect === 'warning'))
         this.#atStart = this.#found.length;
     }
   }
@@ -222,9 +237,9 @@ function apply<Here extends Scenario>(
   if (isFalse(truth) || isOfAnotherMode(rule, effect, here, device)) {
     return includeClear ? findingOf('clear', CLEAR) : null;
   }
-  if (!truth.known || !effect.known) {
-    const lacks = new Set([truth, effect].flatMap((fact) => (fact.known ? [] : fact.lacks)));
-    return findingOf('unknown', OPEN[effect.known ? behindDoor(rule, effect.value, here) : 'blocker'], [...lacks]);
+  const open = unknownOf([truth, effect]);
+  if (open || !effect.known) {
+    return findingOf('unknown', OPEN[effect.known ? behindDoor(rule, effect.value, here) : 'blocker'], open?.lacks);
   }
   return findingOf('fires', consequence(rule, effect.value, said, here, device));
 }
@@ -243,7 +258,7 @@ function inEveryCase<Here>(
 ): Truth {
   const truths = cases.map((each) => each?.holds(here) ?? no);
   if (truths.every(isFalse)) return no;
-  return lacking(...behaviour.lacks, ...truths.flatMap((truth) => (truth.known ? [] : truth.lacks)));
+  return unknownOf([behaviour, ...truths]) ?? behaviour;
 }
 
 function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): Fact<Effect> {
@@ -262,7 +277,7 @@ function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): 
 function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, device: Device | null): boolean {
   if (!effect.known || effect.value !== 'blocker') return false;
   if (rule.modes === 'cpr-transfer') return !isCprTransfer(here);
-  const mode = here.migration.mode.known ? here.migration.mode.value : 'normal';
+  const mode = here.migration.mode.value;
   if (mode === 'normal' || mode === 'snapshot' || isTrue(here.vm.onlyMigratable)) return false;
   if (device === null || rule.vmState) return rule.modes === 'normal';
   const { cprModes } = here.host.qemu;
@@ -270,7 +285,7 @@ function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, devic
 }
 
 const isCprTransfer = ({ migration: { mode } }: Scenario): boolean =>
-  mode.known && (mode.value === 'cpr-transfer' || mode.value === 'cpr-exec');
+  mode.value === 'cpr-transfer' || mode.value === 'cpr-exec';
 
 type Consequence = Pick<Finding, 'effect' | 'messages' | 'once'>;
 
