@@ -2,6 +2,7 @@ import { type DriverAbilities, driverAbilities } from '../platform/vfio-driver.t
 import { deviceId } from './check.ts';
 import {
   all,
+  allOf,
   any,
   choose,
   type Fact,
@@ -135,11 +136,9 @@ function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: V
     stopCopy,
     p2p,
     initialisesMigration,
-    tracksDirtyPages: isKnownToBe(qemu.loggingRanges, 'none')
-      ? map(qemu.loggingRanges, () => false)
-      : descriptor.deviceDirtyTracking === 'off'
-        ? all(dmaLogging, not(obeysOff(pointer, host)))
-        : dmaLogging,
+    tracksDirtyPages: allOf(not(is(qemu.loggingRanges, 'none')), () =>
+      descriptor.deviceDirtyTracking === 'off' ? all(dmaLogging, not(obeysOff(pointer, host))) : dmaLogging,
+    ),
     hwptTracksDirtyPages: readHwptTracking(backend, type, pointer, host),
     loggingBits: loggingBitsOf(given),
     behindViommu,

@@ -57,7 +57,7 @@ export class Completions {
     for (const { filled, verdict } of this.#tried) if (filled.get(pointer) === value) met.add(verdict);
     if (met.size > 1) return null;
     const completed = withValueAt(this.#descriptor, pointer, value);
-    const found = this.#trials.judgeMore(this.#findings, completed);
+    const found = this.#trials.judgeMore(this.#findings, completed, [pointer]);
     if (!found) return null;
     const rest = new Completions(completed, found, this.#trials, this.#decided);
     const verdict = rest.#settled ?? rest.#only(met, pointer.slice(0, pointer.lastIndexOf('/') + 1));
@@ -84,12 +84,13 @@ export class Completions {
     let [completed, found] = [this.#descriptor, this.#findings];
     let verdict = this.#settled;
     while (verdict === null) {
-      for (const pointer of new Set(found.filter(isUndecided).flatMap(({ lacks }) => lacks))) {
+      const missing = new Set(found.filter(isUndecided).flatMap(({ lacks }) => lacks));
+      for (const pointer of missing) {
         const value = this.#trials.valuesAt(pointer).at(end);
         filled.set(pointer, value);
         completed = withValueAt(completed, pointer, value);
       }
-      const next = this.#trials.judgeMore(found, completed);
+      const next = this.#trials.judgeMore(found, completed, missing);
       if (!next) return;
       found = next;
       verdict = settledVerdict(found);
@@ -122,7 +123,7 @@ export class Completions {
           continue;
         }
         const next = withValueAt(completed, pointer, value);
-        const then = this.#trials.judgeMore(found, next);
+        const then = this.#trials.judgeMore(found, next, [pointer]);
         if (then) search(next, then);
         else for (const verdict of attainable) met.add(verdict);
       }

@@ -5,7 +5,7 @@ import type { Descriptor, HostDescriptor } from '../descriptor/schema.ts';
 import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
 import { judge } from '../rules/judge.ts';
-import { canonicalForm, ruleset } from './canonical.ts';
+import { ruleset } from './canonical.ts';
 import { Completions } from './completions.ts';
 import { type Conclusion, conclusionOf } from './conclusion.ts';
 import { decided } from './decided-finding.ts';
@@ -63,19 +63,19 @@ export function* placementsOf(
   const source = { scenario, findings: judge(scenario) };
   const whole = new Trials(policy, SEARCHES * BUDGET);
   let isSpent = false;
-  // All that was read of a candidate could be a thousand times as much as what is said of it.
+  // By how a host was sent; what was read of it could be a thousand times as much as what is said of it.
   const known = new Map<string, Group | Faults>();
   const groups = new Map<string, Group>();
   const invalid: Placements['invalid'] = [];
   for (const [index, { ref: own, host }] of candidates.entries()) {
     const candidate = { index, ...(own !== undefined && { ref: own }) };
-    const form = canonicalForm(host);
+    const sent = JSON.stringify(host);
     const trials = whole.within(BUDGET);
-    let place = known.get(form);
+    let place = known.get(sent);
     if (place === undefined) {
       const judged = judgeCandidate(vm, host, source, trials, policy);
       place = 'conclusion' in judged ? groupOf(judged, groups, sites?.candidates[index]) : judged;
-      known.set(form, place);
+      known.set(sent, place);
     }
     isSpent ||= trials.isSpent;
     if ('conclusion' in place) place.candidates.push(candidate);

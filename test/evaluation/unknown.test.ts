@@ -73,6 +73,12 @@ describe('an unknown verdict', () => {
     );
   });
 
+  it('rests on nothing as long as it is open which effect it has', () => {
+    const given = { ...relaxed, '/source/qemu': undefined, '/source/behaviours': { viommuBlock: 'each-device' } };
+    const { findings } = evaluate(descriptorWith(given));
+    expect(findings.find(({ rule }) => rule === 'vfio-viommu')).toMatchObject({ outcome: 'unknown', evidence: [] });
+  });
+
   it('says what each value decides and where to find it', () => {
     const { unknowns } = evaluate(descriptorWith({ '/source/devices/dev0/dmaLogging': undefined }));
     expect(unknowns).toEqual([
@@ -83,6 +89,24 @@ describe('an unknown verdict', () => {
         decides: { true: 'allowed', false: 'blocked' },
       },
     ]);
+  });
+
+  it('counts what is taken for granted of a fact only while it is missing', () => {
+    const { unknowns } = evaluate(
+      descriptorWith({
+        '/vm/vfio/0/backend': 'iommufd',
+        '/vm/vfio/0/enableMigration': 'on',
+        '/source/kernel': undefined,
+        '/source/iommu/dirtyTracking': true,
+        '/source/devices/dev0/dmaLogging': undefined,
+      }),
+    );
+    // Without iommufd, which a kernel that is not given is taken to have, QEMU does not start; 6.7 tracks in the host IOMMU.
+    expect(unknowns.find(({ pointer }) => pointer === '/source/kernel')?.decides).toMatchObject({
+      '5.10': 'blocked',
+      '6.2': 'unknown',
+      '6.14': 'allowed',
+    });
   });
 
   it('gives up a search that would not end, calls possible what it cannot rule out, and says so', () => {
