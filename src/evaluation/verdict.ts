@@ -48,8 +48,12 @@ export function attainableVerdicts(findings: readonly Finding[]): ReadonlySet<Kn
   const fired = findings.filter(counts);
   if (fired.some(isRefusal)) return new Set(['blocked']);
   const worst = worstOf(fired);
-  const open = findings.filter(isUndecided).flatMap(severities);
-  return new Set([worst, ...open.filter((each) => each === 'blocked' || isWorse(each, worst))]);
+  const attainable = new Set([worst]);
+  for (const finding of findings) {
+    if (!isUndecided(finding)) continue;
+    for (const each of severities(finding)) if (each === 'blocked' || isWorse(each, worst)) attainable.add(each);
+  }
+  return attainable;
 }
 
 /** What an open finding may make of the migration: a limit that the site refuses over may turn out to be passed in part. */
