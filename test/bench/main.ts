@@ -1,18 +1,10 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { argvLines, jsonLines, overHttp, unlikeLines, xmlLines } from './batch.ts';
-import { besideCerbos } from './cerbos.ts';
+import { fileURLToPath } from 'node:url';
+import { benches, brief } from './benches.ts';
 import type { Row } from './compare.ts';
-import { engines } from './engines.ts';
-import { evaluations, translatedEvaluations } from './evaluations.ts';
-import { growths } from './growth.ts';
-import { latencies } from './latency.ts';
-import { recording } from './metrics.ts';
-import { fiftyRules, reloads } from './policy.ts';
 import { machine, table } from './results.ts';
-import { rulesOnEightDevices } from './rules.ts';
-import { compressedRuns, decomposition, emptyDomain, memory, trackedUnmap } from './simulator.ts';
-import { resident, startUp } from './start.ts';
-import { batchBesideSingle, twoProcesses } from './throughput.ts';
 
 /** So many milliseconds as it reads best. */
 function time(milliseconds: number): string {
@@ -37,44 +29,27 @@ function cells({ job, timings, each, ratios, goal, excess }: Row): string[][] {
 
 const HEAD = ['job', 'way', 'median', 'least–most', 'ratio', 'goal', 'met'];
 
-type Bench = (short: boolean) => Row | Row[] | Promise<Row | Row[]>;
-
-/** With `--short`, which CI runs: what takes a minute in all. */
-const brief: readonly Bench[] = [evaluations, engines, growths];
-
-const thorough: readonly Bench[] = [
-  evaluations,
-  translatedEvaluations,
-  besideCerbos,
-  engines,
-  batchBesideSingle,
-  twoProcesses,
-  latencies,
-  growths,
-  startUp,
-  resident,
-  rulesOnEightDevices,
-  recording,
-  fiftyRules,
-  reloads,
-  jsonLines,
-  unlikeLines,
-  xmlLines,
-  argvLines,
-  overHttp,
-  decomposition,
-  trackedUnmap,
-  compressedRuns,
-  memory,
-  emptyDomain,
-];
-
 const [option, ...names] = process.argv.slice(2);
+/** What CI runs. */
 const isShort = option === '--short';
 /** Names after `--only` are those of the benches to run. */
-const chosen = option === '--only' ? thorough.filter(({ name }) => names.includes(name)) : null;
+const chosen = option === '--only' ? benches.filter(({ name }) => names.includes(name)) : isShort ? brief : benches;
+
+/** The rows of the bench called `name`, in a process in which none ran before: what another taught V8 may not be what is best here. */
+async function rowsOf(name: string): Promise<Row[]> {
+  const child = fork(fileURLToPath(new URL('alone.js', import.meta.url)), [name, isShort ? 'short' : 'long'], {
+    // JSON knows no infinity.
+    serialization: 'advanced',
+  });
+  let rows: Row[] | undefined;
+  child.once('message', (sent: Row[]) => (rows = sent));
+  await once(child, 'exit');
+  if (rows === undefined) throw new Error(`${name} came to nothing`);
+  return rows;
+}
+
 const rows: Row[] = [];
-for (const bench of chosen ?? (isShort ? brief : thorough)) rows.push(...[await bench(isShort)].flat());
+for (const { name } of chosen) rows.push(...(await rowsOf(name)));
 
 const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   [Kind in 'dependencies' | 'devDependencies']: Readonly<Record<string, string>>;
@@ -86,7 +61,7 @@ const command = ['npm run bench', ...(option === undefined ? [] : ['--', option,
 const written = `# What \`${command}\` measured
 
 ${machine()} with V8 ${process.versions.v8}; ${versions.join(', ')}.
-The ways of one job took turns in one run; the medians of all rounds count. CPU a request is that of the server's process,
+The ways of one job took turns in one process, which did nothing before; the medians of all rounds count. CPU a request is that of the server's process,
 all threads, by Linux; the client, on the same machine, is another process.
 
 ${table(HEAD, rows.flatMap(cells))}
