@@ -1,4 +1,4 @@
-import { replayDirectory } from './replay.ts';
+import { replayable } from './replay.ts';
 
 /** `npm run conformance -- DIR`: what QEMU's own C and real kernels answered, against the model. */
 const FAILURES_SHOWN = 5;
@@ -9,8 +9,9 @@ if (directory === undefined) {
   process.exit(2);
 }
 let files = 0;
-for (const { file, passed, failures, skipped } of replayDirectory(directory)) {
+for (const { file, replay } of replayable(directory)) {
   files++;
+  const { passed, failures, skipped } = replay();
   const skips = [...skipped.values()].reduce((sum, count) => sum + count, 0);
   console.log(`${file}: ${passed} passed, ${failures.length} failed, ${skips} skipped`);
   for (const failure of failures.slice(0, FAILURES_SHOWN)) console.log(`  ${failure}`);

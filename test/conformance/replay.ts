@@ -1,13 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { Format } from './format.ts';
 import { formats } from './formats/index.ts';
 
-/** How a file's cases fared. */
-export interface Tally {
+/** A file of cases, which are replayed when that is asked for. */
+interface Replayable {
   readonly file: string;
   /** The `file` of the format. */
   readonly format: string;
+  readonly replay: () => Tally;
+}
+
+/** How a file's cases fared. */
+interface Tally {
   readonly passed: number;
   /** What differs, by the case's place in the file. */
   readonly failures: readonly string[];
@@ -15,25 +21,26 @@ export interface Tally {
   readonly skipped: ReadonlyMap<string, number>;
 }
 
-/** Replays every file below `directory` whose format is known, plain or gzipped, in order of name. */
-export function* replayDirectory(directory: string): Generator<Tally> {
+/** Every file below `directory` whose format is known, plain or gzipped, in order of name. */
+export function* replayable(directory: string): Generator<Replayable> {
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted();
   for (const file of files) {
     if (!/\.json(?:\.gz)?$/.test(file)) continue;
     const name = basename(file).replace(/\.json(?:\.gz)?$/, '');
-    const named = formats.find((each) => each.file === name);
-    const content = readJson(join(directory, file));
-    const format = named ?? formats.find((each) => each.matches?.(content));
-    if (format) yield { file, format: format.file, ...tally(format.replay(content)) };
+    const read = (): unknown => readJson(join(directory, file));
+    const format = formats.find((each) => each.file === name) ?? formatOf(read());
+    if (format) yield { file, format: format.file, replay: () => tally(format.replay(read())) };
   }
 }
+
+const formatOf = (content: unknown): Format | undefined => formats.find(({ matches }) => matches?.(content));
 
 function readJson(path: string): unknown {
   const bytes = readFileSync(path);
   return JSON.parse((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
 }
 
-function tally(results: Iterable<true | string | { readonly skipped: string }>): Omit<Tally, 'file' | 'format'> {
+function tally(results: Iterable<true | string | { readonly skipped: string }>): Tally {
   let passed = 0;
   let index = 0;
   const failures: string[] = [];
