@@ -11,7 +11,7 @@ export type GuestEvent = (typeof guestEvents)[number];
 
 /** How the VM is about to be migrated. */
 export interface Migration {
-  readonly mode: Fact<MigrationMode>;
+  readonly mode: Known<MigrationMode>;
   /** Whether the capability of this QMP name is set. */
   readonly has: (capability: string) => Truth;
   /** Whether memory travels compressed over multifd channels. */

@@ -1,4 +1,4 @@
-import { type Fact, is, type Known, lacking, map, read, type Truth } from './fact.ts';
+import { is, type Known, lacking, map, read, type Truth } from './fact.ts';
 import type { Qemu } from './host.ts';
 import { member, type Pointer } from './pointer.ts';
 import { OTHER_DEVICES_MAX, type VmDescriptor } from './schema.ts';
@@ -29,7 +29,7 @@ export interface OtherDevice {
 /** A disk image that QEMU has open. */
 export interface Disk {
   readonly node: string;
-  readonly format: Fact<string>;
+  readonly format: Known<string>;
 }
 
 /**

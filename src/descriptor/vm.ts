@@ -44,7 +44,7 @@ interface Cpu {
 
 /** The guest IOMMU. */
 export interface Viommu {
-  readonly model: Fact<ViommuDescriptor['model']>;
+  readonly model: Known<ViommuDescriptor['model']>;
   /** Bits of IOVA. */
   readonly addressWidth: Fact<number>;
   readonly cachingMode: Truth;

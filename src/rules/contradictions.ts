@@ -54,8 +54,7 @@ function withDenied(findings: readonly Finding[], isThere: (reason: string) => b
   for (let said = asSaid(findings); ; said = asSaid(said)) {
     const before = said;
     said = before.map((finding, index) => {
-      if (heard.has(index) || finding.outcome !== 'fires' || finding.effect !== 'blocker') return finding;
-      if (!finding.reportedBy.includes('query-migrate')) return finding;
+      if (heard.has(index) || !finding.reportedBy.includes('query-migrate')) return finding;
       heard.add(index);
       return isThere(finding.messages.queryMigrate ?? '') ? finding : { ...finding, outcome: 'contradicted' };
     });
@@ -99,7 +98,6 @@ function isSame(predicted: string, reason: string): boolean {
     string,
     string,
   ];
-  if (!before.includes('…')) return before === after;
-  const [start = '', ...rest] = before.split('…');
-  return after.startsWith(start) && after.endsWith(rest.at(-1) ?? '');
+  const cut = before.indexOf('…');
+  return cut < 0 ? before === after : after.startsWith(before.slice(0, cut)) && after.endsWith(before.slice(cut + 1));
 }

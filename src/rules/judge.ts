@@ -177,12 +177,13 @@ class Findings {
       if (this.#said.includes(key)) return;
       this.#said.push(key);
     }
+    const { rule, effect, outcome } = finding;
+    if (outcome === 'clear') this.#found.push(finding);
     // With -only-migratable QEMU ends as it realizes such a device.
-    if (finding.rule.vmState && finding.effect !== 'start-failure') this.#vmState.unshift(finding);
+    else if (rule.vmState && effect !== 'start-failure') this.#vmState.unshift(finding);
     else {
       this.#found.push(finding);
-      const { effect, outcome } = finding;
-      if (outcome !== 'clear' && (effect === 'start-failure' || effect === 'blocker' || effect === 'warning'))
+      if (effect === 'start-failure' || effect === 'blocker' || effect === 'warning')
         this.#atStart = this.#found.length;
     }
   }

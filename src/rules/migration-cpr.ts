@@ -18,7 +18,7 @@ export const migrationCpr = vmRule({
   always: {
     message: 'Cannot use {feature} with CPR',
     parameters: ({ migration }) => ({
-      feature: conflicts.find(([capability]) => isTrue(migration.has(capability)))?.[1] ?? '',
+      feature: conflicts.find(([capability]) => isTrue(migration.has(capability)))?.[1],
     }),
     holds: ({ migration }) => {
       const isCpr = is(migration.mode, 'cpr-reboot', 'cpr-transfer', 'cpr-exec');

@@ -82,7 +82,7 @@ export const qemuPropertyAbsent = vmRule({
   effect: 'start-failure',
   always: {
     message: "Property '{property}' not found",
-    parameters: (here) => ({ property: missing(here).find((each) => isTrue(each.is))?.name ?? '…' }),
+    parameters: (here) => ({ property: missing(here).find((each) => isTrue(each.is))?.name }),
     holds: (here) => (here.vm.viommu === null ? here.vm.hasViommu : any(...missing(here).map((each) => each.is))),
   },
   liftedBy: [

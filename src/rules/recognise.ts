@@ -53,18 +53,21 @@ export function recognise(line: string): Recognised[] {
   matches.sort((a, b) => b.weight - a.weight);
   const claims = new Uint32Array(text.length);
   return matches.flatMap(({ template, parameters, words, weight }) => {
-    const said = speakersOf(template, parameters);
-    if (said.length === 0 || words.some(([from, to]) => claims.subarray(from, to).some((claim) => claim > weight)))
-      return [];
+    if (words.some(([from, to]) => claims.subarray(from, to).some((claim) => claim > weight))) return [];
     for (const [from, to] of words) claims.fill(weight, from, to);
-    return said.map(({ rule, values }) => ({ rule, values, template: template.text, parameters }));
+    return speakersOf(template, parameters).map(({ rule, values }) => ({
+      rule,
+      values,
+      template: template.text,
+      parameters,
+    }));
   });
 }
 
 /** Whose words these are: where rules share them and one is about the model that is named, that one's. */
 function speakersOf({ said }: Template, parameters: Match['parameters']): Template['said'] {
-  const texts = Object.values(parameters);
-  const isNamed = (model: string): boolean => texts.some((text) => text.includes(model));
+  const texts = Object.values(parameters).join();
+  const isNamed = (model: string): boolean => texts.includes(model);
   const named = said.filter(({ rule }) => rule.models?.some(isNamed));
   return named.length > 0 ? named : said.filter(({ rule }) => rule.models === undefined);
 }
@@ -95,16 +98,11 @@ interface Match {
 }
 
 function compile(text: string, said: Template['said']): Template {
-  const parts = text.split(/\{(\w+)\}/);
+  const [begun = '', name, glue] = /^\{(\w+)\}([^\w{]*)/.exec(text) ?? [];
+  const lead = name === undefined ? null : { name, glue: glue as string };
+  const parts = text.slice(begun.length).split(/\{(\w+)\}/);
   const words = parts.filter((_, index) => index % 2 === 0);
   const names = parts.filter((_, index) => index % 2 === 1);
-  let lead: Template['lead'] = null;
-  if (words[0] === '' && names[0] !== undefined) {
-    words.shift();
-    const glue = /^\W*/.exec(words[0] ?? '')?.[0] ?? '';
-    lead = { name: names.shift() ?? '', glue };
-    words[0] = (words[0] ?? '').slice(glue.length);
-  }
   const longest = Math.max(...words.map(({ length }) => length));
   return { text, said, lead, words, names, anchor: words.findIndex(({ length }) => length === longest) };
 }
@@ -120,7 +118,7 @@ function* occurrences(template: Template, line: string): Generator<Match> {
   while (at >= 0) {
     const match = matchAt(template, line, at);
     if (match) yield match;
-    at = line.indexOf(anchor, match ? Math.max(match.end, at + 1) : at + 1);
+    at = line.indexOf(anchor, match?.end ?? at + 1);
   }
 }
 
@@ -152,7 +150,7 @@ function matchAt(template: Template, line: string, at: number): Match | null {
     end += (text as string).length + word.length;
     spans.push([end - word.length, end]);
   }
-  if (isInsideWord(line, start) || (words.at(-1) !== '' && isInsideWord(line, end))) return null;
+  if (isInsideWord(line, start) || isInsideWord(line, end)) return null;
   const weight = spans.reduce((sum, [from, to]) => sum + to - from, 0);
   const match = { template, parameters: texts, words: spans, weight, end };
   if (!lead) return match;
@@ -165,7 +163,7 @@ function matchAt(template: Template, line: string, at: number): Match | null {
 }
 
 /** Whether the characters on both sides of `at` belong to one word. */
-const isInsideWord = (line: string, at: number): boolean => /^\w\w$/.test(line.slice(Math.max(0, at - 1), at + 1));
+const isInsideWord = (line: string, at: number): boolean => /\w\w/.test(line.slice(Math.max(0, at - 1), at + 1));
 
 /** What stands before a colon in a log and is no parameter. */
 const PREFIX = /^(?:error|warning|info|for|fail(?:ed|ure)|reason|domain|blocked|kvm|qemu\S*|virt\S*|libvirt\S*)$/i;
@@ -204,7 +202,7 @@ const templates: readonly Template[] = (() => {
   };
   for (const rule of catalogue) {
     for (const [value, each] of Object.entries(rule.cases)) {
-      for (const text of each ? wordsOf(each) : []) add(text, rule, value);
+      if (each) for (const text of wordsOf(each)) add(text, rule, value);
     }
     for (const text of rule.wordings) add(text, rule);
   }

@@ -6,6 +6,7 @@ import type { Disk, OtherDevice } from '../descriptor/other-device.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import type { BehaviourName, Behaviours } from '../simulator/index.ts';
 import type { Change } from './change.ts';
+import type { Parameters } from './words.ts';
 
 /** What comes of it when a rule fires. */
 export const effects = [
@@ -58,7 +59,7 @@ export interface Case<Here> {
   readonly migrateMessage?: string;
   /** What QEMU says instead as it starts with `-only-migratable`, of a blocker. */
   readonly onlyMigratableMessage?: string;
-  readonly parameters?: (here: Here) => Readonly<Record<string, string>>;
+  readonly parameters?: (here: Here) => Parameters;
   /** QEMU says it once for all devices, not once a device. */
   readonly once?: true;
   /** Said outside the device's realize function, so that QEMU puts no `vfio {device}: ` before it. */

@@ -12,7 +12,7 @@ export const asSaid = (findings: readonly Finding[]): Finding[] =>
 function withShadows(findings: readonly Finding[]): Finding[] {
   const refusals = findings.filter((finding) => counts(finding) && isRefusal(finding));
   // A blocker that stands for all devices does not end the realizing of one.
-  const inRealize = refusals.filter(({ inRealize: isIn, once, effect }) => isIn && !(once && effect === 'blocker'));
+  const inRealize = refusals.filter(({ inRealize: isIn, once }) => isIn && !once);
   // What exits QEMU once the machine is there comes after what fails a device.
   const startFailure =
     refusals.find(({ effect, late }) => effect === 'start-failure' && !late) ??
@@ -28,8 +28,8 @@ function withShadows(findings: readonly Finding[]): Finding[] {
     }
     if (finding.rule.withoutMigration) return undefined;
     const first = finding.inRealize ? inRealize.find(({ device }) => device === finding.device) : undefined;
-    if (first && first !== finding && isBefore(findings, first, finding)) return first;
-    return refusals.find((refusal) => refusal !== finding && stops(refusal, finding, findings));
+    if (first && isBefore(findings, first, finding)) return first;
+    return refusals.find((refusal) => stops(refusal, finding, findings));
   };
   return findings.map((finding) => {
     const shadow = finding.seen ? undefined : shadowOf(finding);
@@ -39,12 +39,11 @@ function withShadows(findings: readonly Finding[]): Finding[] {
 
 const rank = (phase: Phase): number => phases.indexOf(phase);
 
-/** Whether QEMU has given up over `refusal` before it comes to `finding`. Blockers and warnings are said side by side. */
+/** Whether QEMU has given up over `refusal` before it comes to `finding`. Blockers are said side by side. */
 function stops(refusal: Finding, finding: Finding, findings: readonly Finding[]): boolean {
-  if (finding.effect === 'blocker' || finding.effect === 'warning') return false;
+  if (finding.effect === 'blocker') return false;
   const [before, after] = [rank(phaseOf(refusal)), rank(phaseOf(finding))];
-  if (before !== after) return before < after;
-  return refusal.effect === 'blocker' || isBefore(findings, refusal, finding);
+  return before === after ? isBefore(findings, refusal, finding) : before < after;
 }
 
 const isBefore = (findings: readonly Finding[], a: Finding, b: Finding): boolean =>

@@ -12,14 +12,14 @@ const holds = ({ device, container }: DeviceHere): Truth =>
           ? map(container.trackingStart, (start) => {
               const refuses = ({ loggingBits }: Device): boolean =>
                 refusedRanges(start?.ranges ?? [], loggingBits) !== undefined;
-              return start?.failure !== undefined && container.devices.find(refuses) === device;
+              return container.devices.find(refuses) === device;
             })
           : no,
       );
 
 const parameters: Case<DeviceHere>['parameters'] = ({ container: { trackingStart } }) => {
   const errno = trackingStart.known ? trackingStart.value?.failure?.errno : undefined;
-  return { strerror: errors[errno ?? 'EINVAL'].text };
+  return { strerror: errno && errors[errno].text };
 };
 
 export const vfioLoggingRanges = deviceRule({

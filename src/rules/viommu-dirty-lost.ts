@@ -30,9 +30,9 @@ export const viommuDirtyLost = deviceRule({
 const losesDirtyPages = ({ cost }: Transition): Truth => map(cost, ({ figures }) => figures.dirtyBytesLost > 0n);
 
 /** The tracked loop tells guest addresses, which above 4 GiB are not where QEMU’s RAM lies; which ones a guest maps may be open. */
-const creditsOthers = ({ from, cost }: Transition, { container, device }: DeviceHere): Truth => {
+const creditsOthers = ({ cost }: Transition, { container, device }: DeviceHere): Truth => {
   const { mappings } = device.descriptor;
-  if (from !== 'dma' || mappings?.length === 0) return no;
+  if (mappings?.length === 0) return no;
   return choose(cost, ({ strategy }) =>
     strategy === 'tracked'
       ? map(container.sections, ({ sections }) =>

@@ -1,6 +1,7 @@
 import { choose, map, no } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 import { behindViommu } from './viommu.ts';
+import { numeral } from './words.ts';
 
 export const viommuHostAddressWidth = deviceRule({
   id: 'viommu-host-address-width',
@@ -13,9 +14,9 @@ export const viommuHostAddressWidth = deviceRule({
   cases: {
     'host-width': {
       message: 'Failed to set vIOMMU: aw-bits {width} > host aw-bits {hostWidth}',
-      parameters: ({ vm, host }) => ({
-        width: vm.viommu?.addressWidth.known ? String(vm.viommu.addressWidth.value) : '',
-        hostWidth: host.iommuAddressWidth.known ? String(host.iommuAddressWidth.value) : '',
+      parameters: ({ vm: { viommu }, host }) => ({
+        width: numeral(viommu?.addressWidth),
+        hostWidth: numeral(host.iommuAddressWidth),
       }),
       holds: (here) =>
         here.device.type === 'mdev'

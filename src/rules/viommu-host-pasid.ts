@@ -1,6 +1,7 @@
 import { all, choose, is, isFalse, map, no } from '../descriptor/fact.ts';
 import { deviceRule } from './rule.ts';
 import { behindViommu } from './viommu.ts';
+import { numeral } from './words.ts';
 
 export const viommuHostPasid = deviceRule({
   id: 'viommu-host-pasid',
@@ -14,8 +15,8 @@ export const viommuHostPasid = deviceRule({
     bits: {
       message: 'Failed to set vIOMMU: PASID bits size {bits} > host IOMMU PASID bits size {hostBits}',
       parameters: ({ vm: { viommu }, host: { iommuPasidBits } }) => ({
-        bits: viommu?.pasidBits.known ? String(viommu.pasidBits.value) : '…',
-        hostBits: iommuPasidBits.known ? String(iommuPasidBits.value) : '…',
+        bits: numeral(viommu?.pasidBits),
+        hostBits: numeral(iommuPasidBits),
       }),
       holds: (here) => {
         const { device, host } = here;

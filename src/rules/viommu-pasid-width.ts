@@ -2,6 +2,7 @@ import { map } from '../descriptor/fact.ts';
 import { PASID_BITS_MAX } from '../platform/machine.ts';
 import { vmRule } from './rule.ts';
 import { ofViommu } from './viommu.ts';
+import { numeral } from './words.ts';
 
 export const viommuPasidWidth = vmRule({
   id: 'viommu-pasid-width',
@@ -14,7 +15,7 @@ export const viommuPasidWidth = vmRule({
     width: {
       message: 'PASID width {bits} exceeds Max PASID Width {most} allowed in PCI spec',
       parameters: ({ vm: { viommu } }) => ({
-        bits: viommu?.pasidBits.known ? String(viommu.pasidBits.value) : '…',
+        bits: numeral(viommu?.pasidBits),
         most: String(PASID_BITS_MAX),
       }),
       holds: ({ vm }) => ofViommu(vm, ['intel'], ({ pasidBits }) => map(pasidBits, (bits) => bits > PASID_BITS_MAX)),

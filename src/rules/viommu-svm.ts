@@ -26,7 +26,7 @@ export const viommuSvm = vmRule({
   cases: {
     present: {
       message: 'Need to set {what} for svm',
-      parameters: ({ vm: { viommu } }) => ({ what: (viommu && firstMissing(viommu)) ?? '…' }),
+      parameters: ({ vm: { viommu } }) => ({ what: viommu && firstMissing(viommu) }),
       holds: ({ vm }) =>
         ofViommu(vm, ['intel'], (viommu) =>
           all(viommu.svm, not(all(viommu.deviceIotlb, viommu.firstStage, viommu.dmaTranslation, hasPasids(viommu)))),

@@ -13,7 +13,7 @@ export function ofViommu(
   holds: (viommu: Viommu) => Truth,
 ): Truth {
   if (viommu === null) return hasViommu;
-  if (viommu.model.known && !models.includes(viommu.model.value)) return is(viommu.model, ...models);
+  if (!models.includes(viommu.model.value)) return is(viommu.model, ...models);
   const truth = holds(viommu);
   return isFalse(truth) ? truth : all(is(viommu.model, ...models), truth);
 }

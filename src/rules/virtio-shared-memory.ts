@@ -1,4 +1,4 @@
-import { choose, no } from '../descriptor/fact.ts';
+import { all } from '../descriptor/fact.ts';
 import { otherRule } from './rule.ts';
 
 export const virtioSharedMemory = otherRule({
@@ -13,8 +13,7 @@ export const virtioSharedMemory = otherRule({
   cases: {
     blocks: {
       message: 'Migration disabled: devices with VIRTIO Shared Memory Regions do not support migration yet.',
-      holds: ({ other }) =>
-        choose(other.servedBy, (by) => (by === 'vhost-user' ? other.backend('shared-memory-regions') : no)),
+      holds: ({ other }) => all(other.isThere, other.backend('shared-memory-regions')),
     },
   },
   liftedBy: ['other-backend', 'detach-device'],

@@ -30,6 +30,24 @@ describe('a VM that runs although it could not have started', () => {
       found: ['vfio-viommu fires start'],
     },
     {
+      name: 'the same VM, if its QEMU was asked for reasons',
+      given: { ...behind, ...seen(), '/vm/vfio/0/enableMigration': 'on' },
+      verdict: 'allowed',
+      found: ['vfio-viommu contradicted '],
+    },
+    {
+      name: 'the same, whichever QEMU that is',
+      given: { ...behind, ...seen(), '/vm/vfio/0/enableMigration': 'on', '/source/qemu': undefined },
+      verdict: 'allowed',
+      found: [],
+    },
+    {
+      name: 'what only may have kept it from starting',
+      given: { ...behind, '/state': 'running', '/source/iommu/addressWidth': undefined },
+      verdict: 'blocked',
+      found: ['viommu-host-address-width unknown ', 'vfio-viommu fires query-migrate,migrate'],
+    },
+    {
       name: 'what else blocks it is not hidden behind that',
       given: {
         ...behind,
@@ -71,6 +89,21 @@ describe('what QEMU itself lists in query-migrate', () => {
       given: seen('the moon is in the wrong place'),
       verdict: 'blocked',
       found: ['runtime-blocked-reason contradicted query-migrate,migrate'],
+    },
+    {
+      name: 'words that only begin and end like those that were predicted',
+      given: { ...behind, ...seen(`${VIOMMU}, and ${VIOMMU}`) },
+      verdict: 'blocked',
+      found: ['vfio-viommu contradicted ', 'vfio-viommu contradicted query-migrate,migrate'],
+    },
+    {
+      name: 'a device whose state cannot be saved, which migrate names whatever was added last',
+      given: {
+        '/vm/otherDevices': [{ type: 'nvme', id: 'nvme0' }],
+        ...seen('the moon is in the wrong place', 'non-migratable device: 0000:00:05.0/nvme'),
+      },
+      verdict: 'blocked',
+      found: ['device-unmigratable fires query-migrate,migrate', 'runtime-blocked-reason contradicted query-migrate'],
     },
     {
       name: 'one of two that were predicted',
@@ -182,6 +215,21 @@ describe('the findings of a VM of which QEMU itself lists reasons', () => {
         ...seen(DIRTY('0000:3b:00.2')),
       },
       listed: ['vfio-dirty-tracking fires b'],
+    },
+    {
+      name: 'of a device of which it was not known, it is the one whose model is named',
+      given: {
+        '/source/qemu': undefined,
+        '/vm/vfio': [],
+        '/vm/otherDevices': [{ type: 'nvme', id: 'nvme0' }],
+        ...seen('non-migratable device: 0000:00:05.0/nvme'),
+      },
+      listed: ['device-unmigratable fires nvme0'],
+    },
+    {
+      name: 'a reason that no rule knows settles nothing, and nothing that is no blocker is settled',
+      given: { '/source/devices/dev0': uncertain, ...seen('the moon is in the wrong place') },
+      listed: ['runtime-blocked-reason contradicted VM', 'vfio-tracking-start unknown dev0'],
     },
     {
       name: 'a device of which we do not know the path is the one whose path ends alike',

@@ -35,6 +35,15 @@ describe('of several start errors QEMU says the first it comes to', () => {
       'Device amd-iommu is not migratable, but --only-migratable was specified',
     ],
     [
+      'a device whose state cannot be saved under -only-migratable, before one that is realized after it',
+      {
+        '/vm/otherDevices': [{ type: 'nvme', id: 'nvme0' }],
+        '/vm/onlyMigratable': true,
+        '/source/devices/dev0/dmaLogging': false,
+      },
+      'Device nvme is not migratable, but --only-migratable was specified',
+    ],
+    [
       'a property of the device, before it is realized',
       { '/vm/viommu': { ...intel48, cachingMode: false }, '/vm/vfio/0/ats': 'on' },
       "Property 'vfio-pci.ats' not found",

@@ -47,6 +47,14 @@ describe('what is read where', () => {
     expect(said(behind, 'migrate')).toEqual([behindViommu(1)]);
   });
 
+  it('migrate names no warning', () => {
+    const given = { ...devices({ protocol: 'none' }, { dmaLogging: false }), '/vm/vfio/1/enableMigration': 'on' };
+    expect(said(given, 'start')).toEqual([
+      "warning: 0000:3b:00.1: VFIO device doesn't support device and IOMMU dirty tracking",
+    ]);
+    expect(said(given, 'migrate')).toEqual(['0000:3b:00.0: VFIO migration is not supported in kernel']);
+  });
+
   it('one P2P blocker stands for all devices', () => {
     expect(said(devices({ p2p: false }, {}, {}), 'query-migrate')).toEqual([P2P]);
   });
@@ -60,7 +68,10 @@ describe('what is read where', () => {
   it('8.0 says once that there is a vIOMMU', () => {
     const on = { '/vm/vfio/0/enableMigration': 'on', '/vm/vfio/1/enableMigration': 'on' };
     const given = { ...devices({}, {}), ...on, '/source/qemu': '8.0', '/vm/viommu': intel48 };
-    expect(said(given, 'query-migrate')).toContain('Migration is currently not supported with vIOMMU enabled');
+    expect(said(given, 'query-migrate')).toEqual([
+      'Migration is currently not supported with vIOMMU enabled',
+      'Migration is currently not supported with multiple VFIO devices',
+    ]);
     expect(evaluate(descriptorWith(given)).findings.filter(({ rule }) => rule === 'vfio-viommu')).toHaveLength(1);
   });
 
@@ -119,6 +130,14 @@ describe('what is read where', () => {
       'vfio 0000:3b:00.1: 0000:3b:00.1: Migration is currently not supported with vIOMMU enabled',
     ]);
   });
+
+  it('what exits QEMU once the machine is built leaves nothing else to read', () => {
+    const given = { '/source/qemu': '10.0', '/vm/viommu': { ...intel48, cachingMode: false } };
+    expect(said(given, 'start')).toEqual([
+      'We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.',
+    ]);
+    expect(said(given, 'query-migrate')).toEqual([]);
+  });
 });
 
 describe('what never comes to pass, because of what fails before', () => {
@@ -165,6 +184,26 @@ describe('what never comes to pass, because of what fails before', () => {
         '/vm/vfio': [],
       },
       listed: ['migration-mapped-ram', 'migration-cpr behind migration-mapped-ram'],
+    },
+    {
+      name: 'migrate is refused over the first of what it is called with, a device’s or not',
+      given: {
+        '/migration': { ...refusedCommand, capabilities: ['mapped-ram', 'postcopy-ram', 'background-snapshot'] },
+      },
+      listed: [
+        'migration-mapped-ram',
+        'vfio-postcopy behind migration-mapped-ram',
+        'vfio-background-snapshot behind migration-mapped-ram',
+      ],
+    },
+    {
+      name: 'migrate is refused: what would fail as state is saved',
+      given: {
+        '/source/behaviours': { nvmeMigration: 'by-feature' },
+        '/vm/otherDevices': shares.slice(0, 2),
+        '/migration': refusedCommand,
+      },
+      listed: ['migration-mapped-ram', 'nvme-namespaces behind migration-mapped-ram'],
     },
     {
       name: 'tracking cannot start: what happens later, but not what needs no migration',
@@ -216,13 +255,16 @@ describe('a device whose state cannot be saved', () => {
       given: { '/source/devices/dev0/protocol': 'none' },
       before: 'vfio-no-migration-support',
     },
-  ])('comes after $name, and before what fails later', ({ given, before }) => {
-    const { findings } = evaluate(descriptorWith({ ...others, ...given, '/vm/vfio/0/enableMigration': 'on' }));
-    expect(findings.filter(({ outcome }) => outcome === 'fires').map(({ rule }) => rule)).toEqual([
-      before,
-      'device-unmigratable',
-      'migration-mapped-ram',
-    ]);
+  ])('comes after $name, and before what fails later, what is clear listed or not', ({ given, before }) => {
+    const vm = descriptorWith({ ...others, ...given, '/vm/vfio/0/enableMigration': 'on' });
+    for (const includeClear of [false, true]) {
+      const { findings } = evaluate(vm, { includeClear });
+      expect(findings.filter(({ outcome }) => outcome === 'fires').map(({ rule }) => rule)).toEqual([
+        before,
+        'device-unmigratable',
+        'migration-mapped-ram',
+      ]);
+    }
   });
 });
 
@@ -292,6 +334,16 @@ describe('the destination', () => {
     {
       name: 'a device that does not start there cannot arrive',
       given: { ...there({ devices: { dev0: { ...able, stopCopy: false } } }), '/vm/vfio/0/enableMigration': 'on' },
+      verdict: 'blocked',
+      effects: ['start-failure'],
+    },
+    {
+      name: 'nor is there such a door behind a device that does not start',
+      given: {
+        ...devices({}, {}),
+        ...there({ devices: { d0: { ...able, dmaLogging: false }, d1: { ...able, stopCopy: false } } }),
+        '/vm/vfio/1/enableMigration': 'on',
+      },
       verdict: 'blocked',
       effects: ['start-failure'],
     },

@@ -89,7 +89,7 @@ describe('an expression', () => {
     [
       "(source.qemu >= version('11.0') && vm.running) || devices.exists(d, d.tracksDirtyPages)",
       { ...noQemu, ...noTracking },
-      [dmaLogging],
+      [qemu, dmaLogging],
     ],
     ["source.qemu >= version('11.0') ? vm.running : !vm.running", noQemu, [qemu]],
     ["devices.exists(d, d.tracksDirtyPages || d.id == 'dev0')", noTracking, true],

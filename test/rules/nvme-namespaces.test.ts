@@ -28,6 +28,16 @@ testRule('nvme-namespaces', {
     { name: 'its own', given: controller('11.1', { drive: 'd' }) },
     { name: 'one on its bus', given: controller('11.1', {}, 'nvme0') },
     { name: 'one on that of another', given: controller('11.1', { drive: 'd' }, 'nvme1') },
+    {
+      name: 'a disk on another bus of that name',
+      given: {
+        '/source/qemu': '11.1',
+        '/vm/otherDevices': [
+          { type: 'nvme', id: 'nvme0', properties: { drive: 'd' } },
+          { type: 'scsi-hd', properties: { bus: 'nvme0', drive: 'e' } },
+        ],
+      },
+    },
     { name: 'with SR-IOV it is refused before', given: controller('11.1', { sriov_max_vfs: 1 }, 'nvme0', 'nvme0') },
     { name: '10.2 migrates no controller', given: controller('10.2', {}, 'nvme0', 'nvme0') },
   ],

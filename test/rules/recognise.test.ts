@@ -155,6 +155,31 @@ describe('a line is recognised', () => {
       ['vfio-viommu', 'each-device device-tracking', { device: '0000:3b:00.1' }],
     ],
     [': VFIO migration is not supported in kernel', ['vfio-no-migration-support', 'by-cause', {}]],
+    [
+      ': supported values for aw-bits are: 39, 48',
+      ['viommu-address-width', 'by-mode-flts by-mode-fsts', { value: 'values', be: 'are', values: '39, 48' }],
+    ],
+    ['Supported values for aw-bits are: 39,48 (and no other)', ['viommu-address-width', 'plain', { values: '39,48' }]],
+    ...["Invalid argument' (see above)", "Invalid argument'", 'Invalid argument  '].map(
+      (end): [string, ...ReturnType<typeof found>] => [
+        `error: 'vfio: Could not start dirty page tracking - Failed to set dirty tracking flag 0x1: ${end}`,
+        ['vfio-tracking-start', 'fails-migration', { strerror: 'Invalid argument' }],
+      ],
+    ),
+    [
+      "vfio: Could not start dirty page tracking - Failed to set dirty tracking flag 0x1: Can't allocate memory",
+      ['vfio-tracking-start', 'fails-migration', { strerror: "Can't allocate memory" }],
+    ],
+    [
+      'UNMAP: Size of bitmap too big UNMAP: Size of bitmap too big 0x20000000',
+      ['vfio-unmap', '', { bytes: 'UNMAP: Size of bitmap too big 0x20000000' }],
+    ],
+    // What fits most of the line first.
+    [
+      "cannot migrate domain: 0000:3b:00.1: VFIO migration is not supported in kernel; The vmdk format used by node 'd0' does not support live migration",
+      ['image-format', 'always', { format: 'vmdk', node: 'd0' }],
+      ['vfio-no-migration-support', 'by-cause', { device: '0000:3b:00.1' }],
+    ],
   ])('%s', (line, ...expected) => {
     expect(found(line)).toEqual(expected);
   });
@@ -167,9 +192,21 @@ describe('a line is recognised', () => {
     'qemu-system-x86_64: warning: nic virtio-net-pci.0 has no peer',
     // Part of a longer word.
     'premigration is disabled for VFIO devices',
+    // The words without what they end with.
+    '{"desc": "UNMAP: Size of bitmap too big "}',
     'Migration is disabled for VFIO devices',
   ])('not: %s', (line) => {
     expect(found(line)).toEqual([]);
+  });
+});
+
+describe('a parameter has at most 256 characters', () => {
+  it.each([
+    ['before the longest of the words', (text: string) => `used by node '${text}' does not support live migration`],
+    ['behind them', (text: string) => `vfio_container_dma_unmap(${text}, 0x0, 0x1000) = -7 (Argument list too long)`],
+  ])('%s', (_where, lineOf) => {
+    const isFound = (length: number): boolean => found(`The vmdk format ${lineOf('n'.repeat(length))}`).length > 0;
+    expect([isFound(256), isFound(257)]).toEqual([true, false]);
   });
 });
 

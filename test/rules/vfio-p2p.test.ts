@@ -42,6 +42,21 @@ testRule('vfio-p2p', {
       effect: 'start-failure',
       says: `vfio 0000:3b:00.2: ${single}`,
     },
+    {
+      name: 'to 8.1 a device that is unplugged for the migration adds no blocker',
+      given: {
+        '/source/qemu': '8.1',
+        '/vm/vfio': [
+          { id: 'a', host: '0000:3b:00.1' },
+          { id: 'b', host: '0000:3b:00.2' },
+          { id: 'c', host: '0000:3b:00.3', unpluggedForMigration: true },
+          { id: 'd', host: '0000:3b:00.4', enableMigration: 'on' },
+        ],
+        '/source/devices': { a: able, b: { protocol: 'none' }, c: able, d: able },
+      },
+      effect: 'start-failure',
+      says: `vfio 0000:3b:00.4: ${single}`,
+    },
   ],
   clear: [
     { name: 'both have it', given: two(able, able) },

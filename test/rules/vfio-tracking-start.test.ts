@@ -42,6 +42,10 @@ testRule('vfio-tracking-start', {
       given: { ...byType1, '/vm/memory': '4TiB', '/vm/hotplugged': [{ model: 'dimm', size: '4TiB' }] },
     },
     { name: 'the device tracks', given: { '/vm/memory': '9TiB' } },
+    {
+      name: 'the device cannot log as much: vfio-logging-ranges tells',
+      given: { '/source/devices/dev0/dmaLoggingAddressSpace': { minBits: 12, maxBits: 30 } },
+    },
     { name: 'iommufd', given: { ...byType1, '/vm/memory': '9TiB', '/vm/vfio/0/backend': 'iommufd' } },
     {
       name: 'several backends, each mapped by itself',

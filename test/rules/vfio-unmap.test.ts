@@ -43,6 +43,19 @@ testRule('vfio-unmap', {
       effect,
       says: 'vfio_container_dma_unmap(0x…, 0x100000000000, 0x100000000000) = -12 (Cannot allocate memory)',
     },
+    {
+      name: 'RAM that stayed mapped as the guest left its identity domain: the kernel refuses a piece of it',
+      given: {
+        ...patched,
+        '/source/qemu': '11.1.3',
+        '/source/behaviours': { viommuBlock: 'device-tracking', domainUnmap: 'whole' },
+        '/vm/viommu/addressWidth': 39,
+        '/vm/vfio/0/guestDomain': undefined,
+        '/vm/memory': '9TiB',
+      },
+      effect,
+      says: 'vfio_container_dma_unmap(0x…, 0x100000000, 0x100000000) = -1 (Operation not permitted)',
+    },
     ...(['tracked-end-as-size', 'tracked', 'tracked-while-migrating'] as const).map((domainUnmap) => ({
       name: `${domainUnmap}, on a host without the memory for one mapping’s bitmap`,
       given: {

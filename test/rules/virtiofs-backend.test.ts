@@ -1,9 +1,7 @@
 import { testRule } from './rule-tester.ts';
 
-const share = (backend: object, properties?: object) => ({
-  '/vm/otherDevices': [
-    { type: 'vhost-user-fs-pci', backend: { 'log-all': true, 'log-shmfd': true, ...backend }, properties },
-  ],
+const share = (backend: object, properties?: object, type: string = 'vhost-user-fs-pci') => ({
+  '/vm/otherDevices': [{ type, backend: { 'log-all': true, 'log-shmfd': true, ...backend }, properties }],
 });
 
 testRule('virtiofs-backend', {
@@ -19,6 +17,12 @@ testRule('virtiofs-backend', {
       given: share({ 'device-state': false }),
       effect: 'migration-failure',
       says: 'Back-end of … device … (tag: "<none>") does not support migration through qemu',
+    },
+    {
+      name: 'by its name without a bus',
+      given: share({ 'device-state': false }, { tag: 'home' }, 'vhost-user-fs'),
+      effect: 'migration-failure',
+      says: 'Back-end of … device … (tag: "home") does not support migration through qemu',
     },
   ],
   clear: [
