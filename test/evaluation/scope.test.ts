@@ -16,6 +16,29 @@ describe('an answer names what it does not judge', () => {
       { '/vm/otherDevices': ['cxl-type3', 'nvme', 'VGA', 'usb-redir', 'isa-fdc'].map((type) => ({ type })) },
       'devices of model cxl-type3',
     ],
+    [
+      'no capability that one reads',
+      {
+        '/migration': {
+          capabilities: [
+            'background-snapshot',
+            'mapped-ram',
+            'multifd',
+            'postcopy-ram',
+            'return-path',
+            'switchover-ack',
+            'x-colo',
+            'zero-blocks',
+          ],
+        },
+      },
+      'migration capability zero-blocks',
+    ],
+    [
+      'a model of which there are two, once, beside one that a rule is about',
+      { '/vm/otherDevices': ['cxl-type3', 'ivshmem-plain', 'cxl-type3'].map((type) => ({ type })) },
+      'devices of model cxl-type3',
+    ],
     ['a guest of TDX', { '/vm/confidential': 'tdx' }, 'confidential computing (tdx)'],
     [
       'an mdev behind an accelerated arm-smmuv3',

@@ -98,6 +98,117 @@ describe('a simulation over HTTP', () => {
   });
 });
 
+describe('an event comes to', () => {
+  const mapped = {
+    '/source/qemu': '11.1.3',
+    '/vm/vfio/0/mappings': [{ iova: '0x100000000', gpa: '0x0', pageSize: '4KiB', count: 4 }],
+  };
+  const none = { '/vm/viommu': null };
+  const two = (iova: string) => [{ iova, gpa: '0x5000', pageSize: '4KiB', count: 2 }];
+  const dimm = { gpa: '0x200000000', size: '1GiB' };
+
+  /** Place of the event in the request, what QEMU does, where, how large and how often. */
+  const steps = (given: Readonly<Record<string, unknown>>): string[] =>
+    run(given).trace.map((step) => {
+      const { event, kind, iova, size, count, readOnly } = { iova: '', size: '', count: 1, readOnly: false, ...step };
+      return `${event} ${kind} ${iova} ${size} x${count}${readOnly ? ' read-only' : ''}`.replace('   x1', '');
+    });
+
+  it.each<[string, Readonly<Record<string, unknown>>, events: object[], string[]]>([
+    ['a map', mapped, [{ type: 'map', mappings: two('0x1000') }], ['0 map 0x1000 0x1000 x2']],
+    ['an unmap', mapped, [{ type: 'unmap', iova: '0x100001000', size: '0x2000' }], ['0 unmap 0x100001000 0x1000 x2']],
+    [
+      'another DMA domain, attached over the first: what differs goes',
+      mapped,
+      [{ type: 'attach', to: 'dma', mappings: two('0x100000000') }],
+      ['0 unmap 0x100000000 0x1000 x2', '0 map 0x100000000 0x1000 x2', '0 unmap 0x100002000 0x1000 x2'],
+    ],
+    [
+      'invalidated pages that are as they were: nothing',
+      mapped,
+      [{ type: 'invalidate-pages', iova: '0x100000000', size: '0x1000' }],
+      [],
+    ],
+    ['a device reset: nothing', mapped, [{ type: 'device-reset' }], []],
+    ['a driver that lets go: an unmap a page', mapped, [{ type: 'driver-detach' }], ['0 unmap 0x100000000 0x1000 x4']],
+    [
+      'a DIMM that is plugged',
+      none,
+      [{ type: 'plug', ...dimm }],
+      ['0 section-add 0x200000000 0x40000000 x1', '0 map 0x200000000 0x40000000 x1'],
+    ],
+    [
+      'a ROM that is plugged, and unplugged',
+      none,
+      [
+        { type: 'plug', ...dimm, readOnly: true },
+        { type: 'unplug', gpa: dimm.gpa },
+      ],
+      [
+        '0 section-add 0x200000000 0x40000000 x1',
+        '0 map 0x200000000 0x40000000 x1 read-only',
+        '1 section-del 0x200000000 0x40000000 x1',
+        '1 unmap 0x200000000 0x40000000 x1',
+      ],
+    ],
+    [
+      'tracking that starts, a sync, and tracking that stops',
+      mapped,
+      [track, { type: 'sync' }, { type: 'tracking-stop' }],
+      ['0 tracking-start', '1 query 0x100000000 0x1000 x4', '2 tracking-stop'],
+    ],
+  ])('%s', (_name, given, events, expected) => {
+    expect(steps({ ...given, '/events': events })).toEqual(expected);
+  });
+
+  it.each<[string, events: object[], totals: object]>([
+    [
+      'translation that is turned off: system memory',
+      [{ type: 'translation', on: false }],
+      { unmapCalls: 30, mapCalls: 7 },
+    ],
+    [
+      'and on again: the vIOMMU’s sections',
+      [false, true].map((on) => ({ type: 'translation', on })),
+      { unmapCalls: 37, mapCalls: 7 + 4 },
+    ],
+    ['a system reset: system memory', [{ type: 'system-reset' }], { unmapCalls: 30, mapCalls: 7 }],
+    [
+      'an invalidation of all contexts',
+      [{ type: 'invalidate', scope: 'context-global' }],
+      { unmapCalls: 28, mapCalls: 4 },
+    ],
+    [
+      'leaving while a dirty rate is measured: found in the tree',
+      [{ type: 'tracking-start', by: 'dirty-rate' }, leave],
+      { unmapCalls: 0, leftMappedBytes: 4 * 4096 },
+    ],
+  ])('%s', (_name, events, totals) => {
+    expect(run({ ...mapped, '/events': events }).containers[0]?.totals).toMatchObject(totals);
+  });
+
+  it('what the host maps on at the end, although the guest no longer does', () => {
+    const { containers } = run({ ...mapped, '/events': [track, leave] });
+    expect(containers[0]?.leftMapped).toEqual([{ iova: '0x100000000', size: '0x1000', count: 4, gpa: '0x0' }]);
+  });
+
+  it('no more than a limit on locked memory, or on mappings, allows', () => {
+    const failures = (host: object): number | undefined =>
+      run({ ...mapped, ...host, '/events': [{ type: 'map', mappings: two('0x1000') }] }).containers[0]?.totals
+        .mapFailures;
+    expect(failures({ '/source/memlockLimit': 6 * 4096 })).toBe(0);
+    expect(failures({ '/source/memlockLimit': 5 * 4096 })).toBe(1);
+    expect(failures({ '/source/type1': { dmaEntryLimit: 6 } })).toBe(0);
+    expect(failures({ '/source/type1': { dmaEntryLimit: 5 } })).toBe(1);
+  });
+
+  it('what Linux 7.1 without limits does, where nobody says which kernel it is', () => {
+    const assumption = 'The kernel is taken to be Linux 7.1, without limits.';
+    expect(run(mapped).assumptions).not.toContain(assumption);
+    expect(run({ ...mapped, '/source/kernel': undefined }).assumptions).toContain(assumption);
+  });
+});
+
 describe('a simulation is refused', () => {
   it.each<[string, Readonly<Record<string, unknown>>, string]>([
     ['without the facts that it needs', { '/source/qemu': undefined }, '/source/qemu'],
@@ -112,6 +223,18 @@ describe('a simulation is refused', () => {
       'for mappings that overlap',
       { '/events': [{ type: 'map', mappings: [0, 0].map(() => ({ iova: '0x0', pageSize: '4KiB', count: 1 })) }] },
       '/events/0/mappings/1',
+    ],
+    ['for no byte', { '/events': [{ type: 'unmap', iova: '0x0', size: '0x0' }] }, '/events/0/size'],
+    ['for a DIMM of no byte', { '/events': [{ type: 'plug', gpa: '0x0', size: 0 }] }, '/events/0/size'],
+    [
+      'for mappings that are no whole pages',
+      { '/events': [{ type: 'map', mappings: [{ iova: '0x200', pageSize: '4KiB', count: 1 }] }] },
+      '/events/0/mappings/0/iova',
+    ],
+    [
+      'for a range of invalidated pages past the end',
+      { '/events': [{ type: 'invalidate-pages', iova: '0xfffffffffffff000', size: '0x2000' }] },
+      '/events/0/size',
     ],
     [
       'for a range past the end',
@@ -170,6 +293,32 @@ describe('the estimate that a request is refused by', () => {
       sections: Array.from({ length: 7 }),
     } as unknown as Machine;
     expect(expansionOf(machine, given.events)).toBeGreaterThanOrEqual(simulated.trace.steps);
+  });
+});
+
+describe('the estimate', () => {
+  const page = { iova: '0x0', pageSize: '4KiB', count: 9 };
+  /** Each is cut: it is not aligned to its size. */
+  const askew = { iova: '0x1000', pageSize: '2MiB', count: 3 };
+  const map = (...mappings: object[]) => ({ type: 'map', mappings });
+  const steps = (model: 'intel' | 'virtio', ...events: object[]): number =>
+    expansionOf(
+      { viommu: { model }, mappings: [], sections: [{}, {}] } as unknown as Machine,
+      events as SimulationRequest['events'],
+    );
+  /** Of an event while `runs` runs are mapped and there are `sections` sections. */
+  const each = (runs: number, sections = 2): number => 64 + 4 * runs + 2 * sections;
+
+  it.each<[string, () => number, number]>([
+    ['no event', () => steps('intel'), 0],
+    ['a sync', () => steps('intel', { type: 'sync' }), each(0)],
+    ['runs that are mapped, and stay', () => steps('intel', map(page, askew), { type: 'sync' }), each(2) + each(2)],
+    ['a run of pages, to virtio-iommu', () => steps('virtio', map(page)), each(1)],
+    ['a run of what is cut, to virtio-iommu', () => steps('virtio', map(page, askew)), each(1 + 3 * 104)],
+    ['an unmap, which leaves a run more', () => steps('intel', { type: 'unmap' }, { type: 'sync' }), each(1) + each(1)],
+    ['a plug, which leaves a section more', () => steps('intel', { type: 'plug' }, { type: 'sync' }), 2 * each(0, 3)],
+  ])('counts %s', (_name, estimate, expected) => {
+    expect(estimate()).toBe(expected);
   });
 });
 

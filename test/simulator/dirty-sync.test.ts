@@ -187,6 +187,163 @@ describe('one pass over the dirty bitmaps', () => {
   });
 });
 
+describe('tracking starts and stops', () => {
+  const start = (by: 'migration' | 'dirty-rate'): GuestEvent => ({ type: 'tracking-start', by });
+  const stop: GuestEvent = { type: 'tracking-stop' };
+  const shown = (steps: Iterable<Step>): string[] =>
+    Array.from(steps, (step) => {
+      if (step.kind === 'tracking-start')
+        return `start ${step.ioctls}${step.failure ? ` ${step.failure.errno} ${step.reaches}` : ''}`;
+      return step.kind === 'tracking-stop' ? `stop ${step.ioctls}` : step.kind;
+    });
+  /** 8 TiB in one mapping, which type1 cannot track. */
+  const tooLarge = [{ ...ram, size: 8n << 40n }];
+  const as = (release: Release, more: Partial<Machine> = {}): Machine => ({
+    ...machine,
+    behaviours: behaviours(release),
+    ...more,
+  });
+
+  it.each<[what: string, given: Machine, events: GuestEvent[], steps: string[]]>([
+    ['type1: one call each', machine, [start('migration'), stop], ['start 1', 'stop 1']],
+    [
+      'devices: one call for each',
+      { ...machine, container: trackedBy('device'), sections: [ram] },
+      [start('migration'), stop],
+      ['start 2', 'stop 2'],
+    ],
+    [
+      'an IOMMU: one call for each page table',
+      { ...machine, container: trackedBy('iommu') },
+      [start('migration'), stop],
+      ['start 3', 'stop 3'],
+    ],
+    [
+      'nobody: no call',
+      { ...machine, container: trackedBy('none') },
+      [start('migration'), stop],
+      ['start 0', 'stop 0'],
+    ],
+    ['stopping what did not start is nothing', machine, [stop], []],
+    [
+      'starting what has started is nothing',
+      machine,
+      [start('dirty-rate'), start('migration'), stop],
+      ['start 1', 'stop 1'],
+    ],
+    [
+      'a start that fails fails the migration, since 9.1, and leaves nothing to stop or to ask',
+      as('9.1', { sections: tooLarge }),
+      [start('migration'), { type: 'sync' }, stop],
+      ['start 1 EINVAL migration'],
+    ],
+    [
+      'a start that fails fails the migration in 9.0, which stops it then',
+      as('9.0', { sections: tooLarge }),
+      [start('migration'), stop],
+      ['start 1 EINVAL migration', 'stop 0'],
+    ],
+    [
+      'a start that fails is only printed in 7.2',
+      as('7.2', { sections: tooLarge }),
+      [start('migration'), stop],
+      ['start 1 EINVAL printed', 'stop 0'],
+    ],
+    [
+      'a start for a dirty rate that fails is only printed',
+      as('10.2', { sections: tooLarge }),
+      [start('dirty-rate')],
+      ['start 1 EINVAL printed'],
+    ],
+    [
+      'a dirty rate is measured by a sync too, from 10.0 on',
+      as('10.0', { sections: [ram] }),
+      [start('dirty-rate'), { type: 'sync' }],
+      ['start 1', 'query'],
+    ],
+    ['and not before', as('9.2', { sections: [ram] }), [start('dirty-rate'), { type: 'sync' }], ['start 1']],
+    [
+      'nothing is asked once it has stopped',
+      machine,
+      [start('migration'), stop, { type: 'sync' }],
+      ['start 1', 'stop 1'],
+    ],
+    [
+      'devices that are to log no section: no call',
+      { ...machine, container: trackedBy('device'), sections: [] },
+      [start('migration')],
+      ['start 0 ENOMEM migration'],
+    ],
+  ])('%s', (_name, given, events, steps) => {
+    expect(shown(run(given, 'identity', ...events))).toEqual(steps);
+  });
+
+  it('type1 says how much kernel memory its bitmaps take', () => {
+    const [step] = run({ ...machine, sections: [ram] }, 'identity', start('migration'));
+    expect(step).toMatchObject({ tracker: 'type1', kernelBytes: 128n << 10n, ranges: [] });
+  });
+});
+
+describe('a query that fails', () => {
+  const first = (given: Partial<Machine>, by: 'migration' | 'dirty-rate' = 'migration'): Step | undefined =>
+    [...run({ ...machine, ...given }, 'identity', { type: 'tracking-start', by }, { type: 'sync' })].find(
+      ({ kind }) => kind === 'query',
+    );
+  const withMemory = (allocatable: bigint): Partial<Machine> => ({ container: { ...container, allocatable } });
+  const noMemory = { result: -12, errno: 'ENOMEM', refusedBy: 'allocator' };
+
+  it('for want of memory for its bitmap is not issued, and fails a migration', () => {
+    expect(first(withMemory(64n << 10n))).not.toHaveProperty('failure');
+    expect(first(withMemory((64n << 10n) - 1n))).toMatchObject({
+      bitmapBytes: 0n,
+      ioctls: 0,
+      dirtyBytes: 0n,
+      dirtyBytesAtMost: 0n,
+      failure: noMemory,
+      reaches: 'migration',
+    });
+    expect(first(withMemory(0n), 'dirty-rate')).toMatchObject({ failure: noMemory, reaches: 'printed' });
+  });
+
+  it('of a section larger than type1’s bitmap covers, which is mapped in blocks: refused by the kernel', () => {
+    const blocks: MemorySection = { gpa: 0n, size: 16n << 40n, readOnly: false, blockSize: GIB };
+    const step = first({ sections: [blocks] });
+    expect(step).toMatchObject({
+      ioctls: 1,
+      bitmapBytes: 512n * MIB,
+      dirtyBytes: 0n,
+      dirtyBytesAtMost: 0n,
+      failure: { result: -22, errno: 'EINVAL', refusedBy: 'kernel' },
+    });
+  });
+
+  it('reads many mappings behind a vIOMMU that are together larger than one bitmap covers, each by itself', () => {
+    const mappings: MappingRun[] = [{ iova: 0n, size: GIB, count: 16_384n, gpa: 0n }];
+    const steps = [
+      ...run(
+        { ...machine, viommu: { model: 'virtio' }, mappings },
+        'dma',
+        { type: 'tracking-start', by: 'migration' },
+        { type: 'sync' },
+      ),
+    ];
+    expect(steps.find(({ kind }) => kind === 'query')).toMatchObject({
+      count: 16_384n,
+      bitmapBytes: 32n << 10n,
+      dirtyBytes: 16_384n * GIB,
+      dirtyBytesAtMost: 16_384n * GIB,
+    });
+  });
+
+  it('of what is mapped in part finds no more than that', () => {
+    const device = { ...machine, container: trackedBy('device'), sections: [ram], viommu: { model: 'none' as const } };
+    const state = stateIn({ ...device, tracking: 'migration' }, 'identity');
+    mappingsOf(state.host).take(0n, 2n * GIB);
+    mappingsOf(state.host).add({ iova: GIB, size: MIB, count: 3n });
+    expect([...react(state, { type: 'sync' })]).toMatchObject([{ dirtyBytes: 0n, dirtyBytesAtMost: 3n * MIB }]);
+  });
+});
+
 describe('virtio-mem', () => {
   const virtioMem: MemorySection = { gpa: 4n * GIB, size: GIB, readOnly: false, blockSize: 2n * MIB };
   const plug: GuestEvent = { type: 'plug', section: virtioMem };
@@ -237,6 +394,11 @@ describe('what a container holds when it is found', () => {
       { mappings: 3n, now: 0n, atMost: memory },
     ],
     ['iommufd maps no BARs', { backend: 'iommufd' }, { mappings: 2n, now: memory, atMost: memory }],
+    [
+      'nor does it with page tables that track',
+      { backend: 'iommufd', tracker: 'iommu', trackingHwpts: 3 },
+      { mappings: 2n, now: memory, atMost: memory },
+    ],
     [
       'mediated devices alone on iommufd',
       { backend: 'iommufd', kernel: { ...kernel, iommuGroup: false } },

@@ -116,6 +116,21 @@ describe('a switch of domain behind intel-iommu', () => {
     expect(figuresOf(trace)).toMatchObject(figures);
   });
 
+  it.each<[model: 'virtio' | 'amd' | 'intel' | 'none', from: Domain, to: Domain, strategy: string]>([
+    ['virtio', 'dma', 'identity', 'per-mapping'],
+    ['virtio', 'identity', 'dma', 'sections'],
+    ['amd', 'dma', 'blocking', 'whole'],
+    ['intel', 'dma', 'blocking', 'tracked'],
+    ['intel', 'dma', 'dma', 'tracked'],
+    ['intel', 'blocking', 'blocking', 'none'],
+    ['intel', 'identity', 'blocking', 'sections'],
+    ['none', 'dma', 'blocking', 'none'],
+  ])('in 11.1, vIOMMU %s, from %s to %s: %s', (model, from, to, strategy) => {
+    const trace = switchDomain({ ...as11('ram'), viommu: model === 'intel' ? intel : { model } }, from, to);
+    expect(trace.strategy).toBe(strategy);
+    for (const { kind } of trace.steps) expect(kind).toBe('unmap');
+  });
+
   it('tells the upper notifier first: 18 pieces above the interrupt window, then 10 below', () => {
     const { steps } = switchDomain(machine, 'dma', 'blocking');
     const isUpper = steps.map(({ iova }) => iova >= 0xfef0_0000n);

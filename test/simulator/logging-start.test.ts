@@ -70,6 +70,43 @@ describe('devices are asked to log', () => {
       { failure: { errno: 'EOPNOTSUPP' } },
     ],
     [
+      'the gap counts as much as it is: 32 GiB in all',
+      {
+        ...bits(12, 35, 1),
+        sections: [
+          { gpa: 0n, size: 2n * GIB, readOnly: false },
+          { gpa: 4n * GIB, size: 28n * GIB, readOnly: false },
+        ],
+      },
+      { ioctls: 2 },
+    ],
+    [
+      'the nearer ones may be the upper ones: 64 GiB in all',
+      {
+        ...bits(12, 36, 2),
+        sections: [
+          { gpa: 0n, size: GIB, readOnly: false },
+          { gpa: 4n * GIB, size: 58n * GIB, readOnly: false },
+          { ...bar, gpa: 63n * GIB, size: 4n * GIB },
+        ],
+      },
+      { ioctls: 2 },
+    ],
+    [
+      'ranges that touch at 4 GiB are two',
+      { ...machine, sections: [...machine.sections, { gpa: 3n * GIB, size: GIB, readOnly: false }] },
+      { ioctls: 2, ranges: [{ size: 4n * GIB }, { iova: 4n * GIB, size: 14n * GIB }] },
+    ],
+    [
+      'before 8.2 a BAR above widens the range of RAM',
+      {
+        ...machine,
+        behaviours: { ...machine.behaviours, loggingRanges: 'two' },
+        sections: [...machine.sections, highBar],
+      },
+      { ranges: [{ size: 2n * GIB }, { iova: 4n * GIB, size: 61n * GIB }] },
+    ],
+    [
       'behind intel-iommu the upper range reaches 2^64',
       { ...machine, viommu: intel },
       { failure: { errno: 'EOVERFLOW' } },

@@ -16,6 +16,7 @@ import {
   type UnmapStep,
   type Viommu,
 } from '../../src/simulator/index.ts';
+import { leftMapped as leftIn, stateIn, tableOf } from '../../src/simulator/state.ts';
 
 const TIB = 1n << 40n;
 const KIB_4 = 1n << 12n;
@@ -110,6 +111,12 @@ describe('what a switch costs', () => {
       on({ tracking: 'off' }),
       [toDma(low)],
       { unmapCalls: 28n, mapCalls: 1n },
+    ],
+    [
+      'intel, blocked again: the whole aperture',
+      on({ tracking: 'off', domain: 'blocking' }),
+      [{ type: 'attach', to: 'blocking' }],
+      { unmapCalls: 28n },
     ],
     [
       'intel, blocking to DMA: maps alone',
@@ -238,6 +245,159 @@ describe('what the tracked loop of 11.x leaves behind', () => {
       leftMappedBytes: 0n,
       fatal: null,
     });
+  });
+});
+
+describe('every step, in order', () => {
+  const shown = (given: SimulatedMachine, events: GuestEvent[]): string[] =>
+    simulate({ ...given, tracking: 'off' }, events).steps.map((step) => {
+      if (step.kind === 'section-add' || step.kind === 'section-del')
+        return `${step.kind} ${step.region} ${hex(step.iova)} ${hex(step.size)}`;
+      if (step.kind === 'map' || step.kind === 'unmap')
+        return `${step.kind} ${step.cause} ${hex(step.iova)} ${hex(step.size)}${step.count > 1n ? ` x${step.count}` : ''}`;
+      return step.kind;
+    });
+  const hex = (value: bigint): string => `0x${value.toString(16)}`;
+  const first = on({ viommu: { model: 'virtio' } });
+  const maps = ['map viommu 0x1000 0x1000', 'map viommu 0x123456000 0x1000'];
+  const unmaps = ['unmap viommu 0x1000 0x1000', 'unmap viommu 0x123456000 0x1000'];
+  const everything = '0x0 0x10000000000000000';
+  const [ramAt, romAt] = ['0x0 0x80000000', '0xfffc0000 0x40000'];
+  const plugMemory = [ramAt, romAt].flatMap((at) => [`section-add memory ${at}`, `map section ${at}`]);
+  const unplugMemory = [ramAt, romAt].flatMap((at) => [`section-del memory ${at}`, `unmap section ${at}`]);
+  const unplugIommu = [`section-del iommu ${everything}`, `unmap section ${everything}`];
+  const [lower, upper] = ['0x0 0xfee00000', '0xfef00000 0xffffffff01100000'];
+
+  it.each<[what: string, machine: SimulatedMachine, events: GuestEvent[], steps: string[]]>([
+    ['virtio-iommu, from DMA to identity', first, [toIdentity], [...unmaps, ...unplugIommu, ...plugMemory]],
+    [
+      'virtio-iommu, from identity to DMA',
+      { ...first, domain: 'identity' },
+      [toDma(low, high)],
+      [...unplugMemory, `section-add iommu ${everything}`, ...maps],
+    ],
+    [
+      'virtio-iommu, blocked: by an empty domain',
+      { ...first, domain: 'identity' },
+      [toBlocking, toDma(low)],
+      [
+        ...unplugMemory,
+        `section-add iommu ${everything}`,
+        ...unplugIommu,
+        ...plugMemory,
+        ...unplugMemory,
+        `section-add iommu ${everything}`,
+        'map viommu 0x1000 0x1000',
+      ],
+    ],
+    [
+      'virtio-iommu, a mapping that is not aligned: piece by piece, when it comes into sight too',
+      { ...first, domain: 'identity' },
+      [toDma({ iova: 0x1000n, size: 0x3000n, count: 1n, gpa: 0n })],
+      [...unplugMemory, `section-add iommu ${everything}`, 'map viommu 0x1000 0x1000', 'map viommu 0x2000 0x2000'],
+    ],
+    [
+      'virtio-iommu, its driver lets go of a mapping that is not aligned',
+      { ...first, mappings: [{ iova: 0x1000n, size: 0x3000n, count: 1n, gpa: 0n }] },
+      [{ type: 'driver-detach' }],
+      ['unmap viommu 0x1000 0x1000', 'unmap viommu 0x2000 0x2000'],
+    ],
+    ['virtio-iommu, a system reset', first, [{ type: 'system-reset' }], [...unmaps, ...unplugIommu, ...plugMemory]],
+    [
+      'virtio-iommu, bypassed and not',
+      first,
+      [
+        { type: 'translation', on: false },
+        { type: 'translation', on: true },
+      ],
+      [...unplugIommu, ...plugMemory, ...unplugMemory, `section-add iommu ${everything}`, ...maps],
+    ],
+    [
+      'virtio-iommu, leaving its domain while it is bypassed',
+      first,
+      [{ type: 'translation', on: false }, toIdentity],
+      [...unplugIommu, ...plugMemory],
+    ],
+    ['virtio-iommu, an invalidation, which it has not', first, [{ type: 'invalidate', scope: 'context-global' }], []],
+    [
+      'intel-iommu in scalable mode, from identity to DMA: what is mapped there, below the interrupts first',
+      on({ domain: 'identity', viommu: { ...intel, scalableMode: true } }),
+      [toDma(low, high)],
+      [...unplugMemory, `section-add iommu ${lower}`, `section-add iommu ${upper}`, ...maps],
+    ],
+    [
+      'intel-iommu in scalable mode, blocked twice: once',
+      on({ domain: 'blocking', viommu: { ...intel, scalableMode: true } }),
+      [{ type: 'attach', to: 'blocking' }],
+      [],
+    ],
+    ['intel-iommu, a map of two runs', on({ mappings: [] }), [{ type: 'map', mappings: [low, high] }], maps],
+    [
+      'intel-iommu, an unmap of one of them',
+      newest,
+      [{ type: 'unmap', iova: low.iova, size: KIB_4 }],
+      ['unmap viommu 0x1000 0x1000'],
+    ],
+    ['intel-iommu, its driver lets go', newest, [{ type: 'driver-detach' }], unmaps],
+    [
+      'intel-iommu, its driver lets go while it is bypassed',
+      on({ domain: 'identity' }),
+      [{ type: 'driver-detach' }],
+      [],
+    ],
+    [
+      'intel-iommu, pages that are as they were',
+      newest,
+      [{ type: 'invalidate', scope: 'pages', iova: 0n, size: KIB_4 }],
+      [],
+    ],
+    ['intel-iommu, a domain that is as it was', newest, [{ type: 'invalidate', scope: 'iotlb-domain' }], []],
+    ['intel-iommu, all of a device that is as it was', newest, [{ type: 'invalidate', scope: 'context-device' }], []],
+    [
+      'nothing between the device and memory: an invalidation is nothing',
+      on({ domain: 'identity', viommu: { model: 'none' } }),
+      [{ type: 'invalidate', scope: 'context-global' }],
+      [],
+    ],
+    [
+      'nothing between the device and memory: a system reset leaves what is mapped',
+      on({ domain: 'identity', viommu: { model: 'none' } }),
+      [{ type: 'system-reset' }],
+      [],
+    ],
+    [
+      'a section that is not there is not unplugged',
+      on({ domain: 'identity' }),
+      [{ type: 'unplug', gpa: 0x1000n }],
+      [],
+    ],
+    [
+      'a section that is plugged while the device is behind the vIOMMU waits, in order of its address',
+      on({ domain: 'dma', mappings: [], viommu: { model: 'virtio' } }),
+      [{ type: 'plug', section: { gpa: 0x8000_0000n, size: KIB_4, readOnly: false } }, toIdentity],
+      [
+        ...unplugIommu,
+        ...plugMemory.slice(0, 2),
+        'section-add memory 0x80000000 0x1000',
+        'map section 0x80000000 0x1000',
+        ...plugMemory.slice(2),
+      ],
+    ],
+  ])('%s', (_what, machine, events, steps) => {
+    expect(shown(machine, events)).toEqual(steps);
+  });
+
+  it.each<[what: string, given: Partial<SimulatedMachine>, guest: MappingRun[], left: MappingRun[]]>([
+    ['the same memory', {}, [low], []],
+    ['other memory', {}, [{ ...low, gpa: 0x9000n }], [low]],
+    ['memory that nobody says', {}, [{ iova: low.iova, size: KIB_4, count: 1n }], []],
+    ['nothing', {}, [], [low]],
+    ['other memory, behind virtio-iommu', { viommu: { model: 'virtio' } }, [{ ...low, gpa: 0x9000n }], [low]],
+    ['the same memory, behind virtio-iommu', { viommu: { model: 'virtio' } }, [low], []],
+  ])('what the host maps on is told by where the guest maps it to: %s', (_what, given, guest, left) => {
+    const state = stateIn(on({ mappings: [low], ...given }), 'dma');
+    state.table = tableOf(state.machine.viommu, guest);
+    expect(leftIn(state)).toEqual(left);
   });
 });
 

@@ -110,6 +110,15 @@ describe('DIMMs', () => {
     ]);
   });
 
+  it('virtio-mem lies among them, aligned to its blocks, which are mapped one by one', () => {
+    const { sections } = pcSections(room(8n * GIB), booted, [{ size: GIB }, { size: 4n * GIB, blockSize: 2n * GIB }]);
+    expect(sections.slice(-2)).toMatchObject([
+      { gpa: 10n * GIB, size: GIB, region: 'dimm' },
+      { gpa: 12n * GIB, size: 4n * GIB, region: 'virtio-mem', blockSize: 2n * GIB },
+    ]);
+    expect(sections.at(-2)).not.toHaveProperty('blockSize');
+  });
+
   it('are aligned to the pages of their backend', () => {
     const dimms = [{ size: 128n * MIB }, { size: GIB, alignment: GIB }];
     expect(spans(pcSections(room(8n * GIB), booted, dimms)).slice(-1)).toEqual([[11n * GIB, 12n * GIB, 'rw', 'dimm']]);
@@ -168,25 +177,26 @@ describe('what cannot be laid out is refused', () => {
 describe('assumptions are told', () => {
   const dimms = [{ size: GIB }];
   const layout = q35(GIB, { maxRamSize: 2n * GIB, slots: 1 });
-  test.each<[string, VfioSections, RegExp[]]>([
+  test.each<[string, () => VfioSections, RegExp[]]>([
     [
       'after SeaBIOS',
-      pcSections(layout, { stage: 'booted', vga: 'none' }),
+      () => pcSections(layout, { stage: 'booted', vga: 'none' }),
       [/OVMF/, /Option ROMs end at 0xc0000;/, /SMRAM/],
     ],
     [
       'after SeaBIOS with std VGA',
-      pcSections(layout, { stage: 'booted', vga: 'std' }),
+      () => pcSections(layout, { stage: 'booted', vga: 'std' }),
       [/OVMF/, /0xca000;/, /SMRAM/, /0xfd000000/],
     ],
-    ['at reset', pcSections(layout, { stage: 'reset', vga: 'none' }), [/OVMF/]],
+    ['at reset', () => pcSections(layout, { stage: 'reset', vga: 'none' }), [/OVMF/]],
     [
       'at reset with std VGA and a DIMM',
-      pcSections(layout, { stage: 'reset', vga: 'std' }, dimms),
+      () => pcSections(layout, { stage: 'reset', vga: 'std' }, dimms),
       [/OVMF/, /without VGA only/, /DIMMs/],
     ],
-    ['arm virt with a DIMM', virtSections(layout, dimms), [/flash/, /DIMMs/]],
-  ])('%s', (_, { assumptions }, expected) => {
+    ['arm virt with a DIMM', () => virtSections(layout, dimms), [/flash/, /DIMMs/]],
+  ])('%s', (_, layOut, expected) => {
+    const { assumptions } = layOut();
     expect(assumptions).toHaveLength(expected.length);
     expected.forEach((pattern, index) => expect(assumptions[index]).toMatch(pattern));
   });

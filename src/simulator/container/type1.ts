@@ -151,7 +151,7 @@ export function mapDma(container: Type1Container, request: MapDma): { errno: Err
  * Takes `run` over as mapped, as in a container that is found in the middle of its life: whatever the limits, to which only
  * what is mapped from then on is held. A device's memory is not counted as locked (`vfio_pin_pages_remote`).
  */
-export function adoptMappings(container: Type1Container, run: MappingRun, isDeviceMemory = false): void {
+export function adoptMappings(container: Type1Container, run: MappingRun, isDeviceMemory: boolean): void {
   const { setup } = container;
   container.mappings.add(run);
   container.entriesLeft -= run.count;

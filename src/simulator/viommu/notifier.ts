@@ -34,7 +34,7 @@ export function* announce(run: MappingRun, notifier: Notifier): Generator<UnmapN
   const address = (i: bigint): { translatedAddress?: bigint } =>
     run.gpa === undefined ? {} : { translatedAddress: run.gpa + i * run.size };
   const first = run.iova + index * run.size;
-  if (start > first || (index === last && end < first + run.size - 1n)) {
+  if (start > first) {
     const size = smaller(first + run.size - 1n, end) - start + 1n;
     yield { iova: start, size, count: 1n, ...address(index) };
     index++;

@@ -44,7 +44,7 @@ export const isOnePiece = (iova: bigint, size: bigint): boolean => lowestBit(siz
 
 /** What VFIO is told when the endpoint leaves its domain: an unmap for every mapping, whatever tracks. */
 export const leaveDomain: Pass = function* (state) {
-  if (state.view === 'viommu' && state.domain === 'dma') yield* notifyUnmaps(state, unmapDomain(state.table.leaves));
+  if (state.view === 'viommu') yield* notifyUnmaps(state, unmapDomain(state.table.leaves));
 };
 
 /** An UNMAP request for [iova, iova + size): whole mappings only, the others are refused (S_RANGE) and stay. */

@@ -121,13 +121,16 @@ describe('unmapping', () => {
     ['16 TiB', 0n, 16n * T, 0, null, 3n * M],
     ['everything', 0n, 0n, unmapFlag.all, null, 3n * M],
     ['everything, with a size', 0n, PAGE, unmapFlag.all, 'EINVAL', PAGE],
+    ['everything, from somewhere', PAGE, 0n, unmapFlag.all, 'EINVAL', 0n],
     ['part of an area', G, PAGE, 0, 'ENOENT', 0n],
     ['one area and part of the next', G, 5n * M, 0, 'ENOENT', M],
     ['no byte', G, 0n, 0, 'EINVAL', 0n],
     ['with a bitmap', G, M, unmapFlag.getDirtyBitmap, 'EINVAL', M],
     ['an address', G, M, unmapFlag.vaddr, 'EINVAL', M],
   ])('in place of a legacy container: %s', (_, iova, size, flags, errno, after) => {
-    expect(compatUnmapDma(twoAreas(), { iova, size, flags })).toMatchObject({ errno, size: after });
+    const { unmapped, ...answer } = compatUnmapDma(twoAreas(), { iova, size, flags });
+    expect(answer).toEqual({ errno, size: after });
+    expect(totalBytes(unmapped)).toBe(errno === 'EINVAL' ? 0n : after);
   });
 });
 
@@ -194,6 +197,14 @@ describe('tracking', () => {
     writeDma(hwpt, 0n, PAGE);
     setDirtyTracking(hwpt, ENABLE_TRACKING);
     expect(getDirtyBitmap(hwpt, look(0n, M))).toEqual({ errno: null, dirty: [] });
+  });
+
+  test('what was dirty when it was switched off stays so, and nothing more becomes it', () => {
+    const hwpt = tracked(small, { iova: 0n, length: M });
+    writeDma(hwpt, 0n, PAGE);
+    setDirtyTracking(hwpt, 0);
+    writeDma(hwpt, 2n * PAGE, PAGE);
+    expect(getDirtyBitmap(hwpt, look(0n, M)).dirty).toEqual([{ iova: 0n, size: PAGE, count: 1n }]);
   });
 });
 
@@ -288,10 +299,10 @@ describe('reading what is dirty', () => {
     expect(totalMappings(dirty)).toBe(inside + past);
   });
 
-  test('bits past the range end with the page of the bitmap', () => {
-    const hwpt = tracked({ ...small, iopteSizes: [G, PAGE] }, { iova: 0n, length: G });
-    writeDma(hwpt, 0n, PAGE);
-    expect(bits(hwpt, look(0n, PAGE))).toBe(32768n);
+  test.each([0n, 4n * G])('bits past a range from %i on end with the page of the bitmap', (iova) => {
+    const hwpt = tracked({ ...small, iopteSizes: [G, PAGE] }, { iova, length: G });
+    writeDma(hwpt, iova, PAGE);
+    expect(bits(hwpt, look(iova, PAGE))).toBe(32768n);
   });
 
   test.each<[fault: string, request: Partial<GetDirtyBitmap>, errno: Errno | null]>([

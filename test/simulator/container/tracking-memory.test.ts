@@ -32,3 +32,7 @@ test.each<[mapping: string, bytes: bigint, takes: bigint]>([
 test('a spare word doubles what a power of two takes: just below it, half is enough', () => {
   expect(trackingBytes(G, 4n * K)).toBe(2n * trackingBytes(G - 256n * K, 4n * K));
 });
+
+test('a bitmap that fills a class of kmalloc with its spare word takes just that', () => {
+  expect([2816n, 2820n, 5888n, 5892n].map((size) => trackingBytes(size * K, 4n * K))).toEqual([96n, 128n, 192n, 256n]);
+});

@@ -136,6 +136,8 @@ describe('how large a mapping can be tracked', () => {
     const container = mapped({ ...mdevOnly, kernelMemory: 230n * M }, { iova: 0n, size: 8n * T - PAGE });
     expect(start(container)).toBe('ENOMEM');
     expect(container.tracking).toBe(false);
+    const enough = { ...mdevOnly, kernelMemory: trackingBytes(8n * T - PAGE, PAGE) };
+    expect(start(mapped(enough, { iova: 0n, size: 8n * T - PAGE }))).toBeNull();
   });
 });
 
@@ -146,6 +148,11 @@ describe('what is dirty', () => {
       expect(read(container, 16n * M, 2n * M).dirty).toEqual([{ iova: 16n * M, size: PAGE, count: 512n }]);
       expect(totalMappings(read(container, 0n, 8n * T).dirty)).toBe(768n);
     }
+  });
+
+  test('of a range that ends where the next mapping begins, nothing of that', () => {
+    const container = tracked({}, { iova: 0n, size: M, count: 2n });
+    expect(read(container, 0n, M).dirty).toEqual([{ iova: 0n, size: PAGE, count: 256n }]);
   });
 
   test('with a mediated device beside vfio-pci, everything too', () => {
@@ -312,6 +319,8 @@ describe('what the kernel answers, check by check', () => {
     ['at the end of the aperture', { iova: (1n << 48n) - PAGE, size: PAGE }, null],
     ['past the aperture', { iova: 1n << 48n, size: PAGE }, 'EINVAL'],
     ['past 2^64', { iova: ADDRESS_MAX - PAGE + 1n, size: 2n * PAGE }, 'EOVERFLOW'],
+    ['past 2^64, and part of a page', { iova: ADDRESS_MAX - PAGE + 1n, size: PAGE + 512n }, 'EOVERFLOW'],
+    ['from memory that ends at 2^64', { iova: 4n * M, size: PAGE, vaddr: ADDRESS_MAX - PAGE + 1n }, null],
     ['from memory that wraps', { iova: 4n * M, size: 2n * PAGE, vaddr: ADDRESS_MAX - PAGE + 1n }, 'EOVERFLOW'],
     ['no byte', { iova: 4n * M, size: 0n }, 'EINVAL'],
     ['part of a page', { iova: 4n * M, size: 2048n }, 'EINVAL'],
@@ -353,6 +362,15 @@ describe('limits of a container', () => {
     expect(mapDma(container, { iova: 0n, size: PAGE, count: 512n })).toEqual({ errno: 'ENOMEM', made: 256n });
     const unpinned = mapped({ ...mdevOnly, memlockLimit: M }, { iova: 0n, size: G });
     expect(unpinned.lockedBytes).toBe(0n);
+    unmapDma(unpinned, { iova: 0n, size: G });
+    expect(unpinned.lockedBytes).toBe(0n);
+  });
+
+  test('a device’s memory is not locked: neither mapping it nor unmapping it counts', () => {
+    const container = mapped({ memlockLimit: M }, { iova: 0n, size: M }, { iova: G, size: G, memory: 'device' });
+    expect(container.lockedBytes).toBe(M);
+    unmapDma(container, { iova: G, size: G });
+    expect(container.lockedBytes).toBe(M);
   });
 
   test('a run ends where the address space does, and where memory for its bitmaps does', () => {
@@ -397,6 +415,9 @@ describe('taking virtual addresses away', () => {
     expect(unmapDma(openType1({ ...mdevOnly, kernel: linux515 }), vaddr).errno).toBeNull();
     const linux510 = { ...linux71, updateVaddr: 'absent', unmapAll: false } as const;
     expect(unmapDma(openType1({ ...vfioPci, kernel: linux510 }), vaddr).errno).toBe('EINVAL');
+    const back = { iova: 0n, size: PAGE, flags: mapFlag.vaddr };
+    const answers = [linux510, linux515].map((kernel) => mapDma(openType1({ ...vfioPci, kernel }), back).errno);
+    expect(answers).toEqual(['EINVAL', 'ENOENT']);
     expect(unmapDma(openType1({ ...vfioPci, kernel: linux510 }), { iova: 0n, size: 0n, flags: 2 }).errno).toBe(
       'EINVAL',
     );

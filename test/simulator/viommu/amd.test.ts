@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { GuestEvent } from '../../../src/simulator/events.ts';
+import type { MappingRun } from '../../../src/simulator/mapping-runs.ts';
+import { simulate, type SimulatedMachine } from '../../../src/simulator/simulate.ts';
 import { ADDRESS_MAX, ADDRESS_SPACE } from '../../../src/simulator/uint64.ts';
 import { unmapWhole } from '../../../src/simulator/viommu/amd.ts';
 import { intelNotifiers } from '../../../src/simulator/viommu/sections.ts';
@@ -58,4 +61,85 @@ test('a notifier goes in naturally aligned powers of two that lie end to end', (
       expect(next).toBe(end + 1n);
     }),
   );
+});
+
+/** A guest whose table maps two pages with one between them, and 2 MiB. */
+const guest: SimulatedMachine = {
+  behaviours: {
+    domainUnmap: 'tracked',
+    bitmapGate: 'tracking-started',
+    iommufdUnmap: 'query-first',
+    regionDelBitmap: 'ram',
+  },
+  viommu: { model: 'amd' },
+  container: {
+    backend: 'legacy',
+    tracker: 'type1',
+    devices: 1,
+    trackingHwpts: 0,
+    pageSize: PAGE,
+    maxDirtyBitmapSize: 1n << 28n,
+    allocatable: null,
+  },
+  tracking: 'migration',
+  domain: 'dma',
+  mappings: [
+    { iova: 0n, size: PAGE, count: 1n, gpa: 0n },
+    { iova: 2n * PAGE, size: PAGE, count: 1n, gpa: 2n * PAGE },
+    { iova: 512n * PAGE, size: 512n * PAGE, count: 1n, gpa: 512n * PAGE },
+  ],
+  sections: [{ gpa: 0n, size: 1n << 31n, readOnly: false, ramAddress: 0n }],
+};
+
+const run = (page: bigint, pages: bigint, count: bigint, gpa = page): MappingRun => ({
+  iova: page * PAGE,
+  size: pages * PAGE,
+  count,
+  gpa: gpa * PAGE,
+});
+
+test.each<[event: string, domain: SimulatedMachine['domain'], GuestEvent[], steps: string[]]>([
+  ['maps a hole', 'dma', [{ type: 'map', mappings: [run(1n, 1n, 1n)] }], ['map 1 1x1']],
+  [
+    'maps a hole, and anew what lies beside it',
+    'dma',
+    [{ type: 'map', mappings: [run(0n, 1n, 1n), run(1n, 1n, 1n), run(2n, 1n, 1n)] }],
+    ['map 1 1x1'],
+  ],
+  ['maps the same again', 'dma', [{ type: 'map', mappings: [run(512n, 512n, 1n)] }], []],
+  [
+    'maps something else in its place: sent, refused, and not recorded',
+    'dma',
+    [
+      { type: 'map', mappings: [run(512n, 512n, 1n, 1024n)] },
+      { type: 'invalidate', scope: 'pages', iova: 512n * PAGE, size: PAGE },
+    ],
+    ['map 512 512x1 EEXIST', 'map 512 512x1 EEXIST'],
+  ],
+  ['unmaps a page: what was mapped, not the hole', 'dma', [{ type: 'unmap', iova: 0n, size: PAGE }], ['unmap 0 1x1']],
+  [
+    'unmaps all: each by its size',
+    'dma',
+    [{ type: 'unmap', iova: 0n, size: 1n << 30n }],
+    ['unmap 0 1x1', 'unmap 2 1x1', 'unmap 512 512x1'],
+  ],
+  [
+    'unmaps a page and maps it elsewhere',
+    'dma',
+    [
+      { type: 'unmap', iova: 0n, size: PAGE },
+      { type: 'map', mappings: [run(0n, 1n, 1n, 9n)] },
+    ],
+    ['unmap 0 1x1', 'map 0 1x1'],
+  ],
+  ['maps above its 48 bits', 'dma', [{ type: 'map', mappings: [run(1n << 36n, 1n, 1n)] }], []],
+  ['maps while it is blocked', 'blocking', [{ type: 'map', mappings: [run(1n, 1n, 1n)] }], []],
+  ['unmaps while the device is on system memory', 'identity', [{ type: 'unmap', iova: 0n, size: PAGE }], []],
+])('the guest %s', (_, domain, events, expected) => {
+  const steps = simulate({ ...guest, domain }, events).steps.map((step) =>
+    step.kind === 'map' || step.kind === 'unmap'
+      ? `${step.kind} ${step.iova / PAGE} ${step.size / PAGE}x${step.count}${step.failure ? ` ${step.failure.errno}` : ''}`
+      : step.kind,
+  );
+  expect(steps).toEqual(expected);
 });

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { GuestEvent } from '../../../src/simulator/events.ts';
 import type { MappingRun } from '../../../src/simulator/mapping-runs.ts';
+import { mappingsOf, react, simulate, type SimulatedMachine, stateIn } from '../../../src/simulator/index.ts';
 import type { UnmapNotice } from '../../../src/simulator/viommu/notifier.ts';
 import { unmapDomain } from '../../../src/simulator/viommu/virtio.ts';
 import { virtioIommuUnmap } from '../../conformance/formats/virtio-iommu-unmap.ts';
@@ -94,4 +96,73 @@ test('a run is unmapped as its mappings are one by one', () => {
       expect(singly(unmapDomain([{ iova, size, count }]))).toEqual(singly(unmapDomain(oneByOne)));
     }),
   );
+});
+
+/** A guest that maps 16 pages from page 16 on at once, and 4 pages from page 64 on one by one. */
+const guest: SimulatedMachine = {
+  behaviours: {
+    domainUnmap: 'tracked',
+    bitmapGate: 'tracking-started',
+    iommufdUnmap: 'query-first',
+    regionDelBitmap: 'ram',
+  },
+  viommu: { model: 'virtio' },
+  container: {
+    backend: 'legacy',
+    tracker: 'type1',
+    devices: 1,
+    trackingHwpts: 0,
+    pageSize: PAGE,
+    maxDirtyBitmapSize: 1n << 28n,
+    allocatable: null,
+  },
+  tracking: 'off',
+  domain: 'dma',
+  mappings: [
+    { iova: 16n * PAGE, size: 16n * PAGE, count: 1n, gpa: 16n * PAGE },
+    { iova: 64n * PAGE, size: PAGE, count: 4n, gpa: 64n * PAGE },
+  ],
+  sections: [],
+};
+const map = (page: bigint, pages: bigint): GuestEvent => ({
+  type: 'map',
+  mappings: [{ iova: page * PAGE, size: pages * PAGE, count: 1n, gpa: 0x1000n * PAGE }],
+});
+const unmap = (page: bigint, pages: bigint): GuestEvent => ({
+  type: 'unmap',
+  iova: page * PAGE,
+  size: pages * PAGE,
+});
+
+test.each<[request: string, domain: SimulatedMachine['domain'], GuestEvent[], steps: string[]]>([
+  ['a mapping', 'dma', [map(0n, 16n)], ['map 0 16x1']],
+  ['a mapping that is not aligned, in pieces', 'dma', [map(3n, 6n)], ['map 3 1x1', 'map 4 4x1', 'map 8 1x1']],
+  ['a mapping over another: refused', 'dma', [map(30n, 4n)], []],
+  ['a mapping while the device is on system memory: nothing yet', 'identity', [map(0n, 16n)], []],
+  ['an unmap of one mapping', 'dma', [unmap(16n, 16n)], ['unmap 16 16x1']],
+  ['an unmap of some', 'dma', [unmap(65n, 2n)], ['unmap 65 1x2']],
+  ['an unmap around all', 'dma', [unmap(0n, 128n)], ['unmap 16 16x1', 'unmap 64 1x4']],
+  ['an unmap of the head of a mapping: refused', 'dma', [unmap(16n, 8n)], []],
+  ['an unmap of the tail of a mapping: refused', 'dma', [unmap(24n, 8n)], []],
+  ['an unmap of the tail of a mapping and of others: refused', 'dma', [unmap(24n, 64n)], []],
+  ['an unmap of the same again: nothing', 'dma', [unmap(16n, 16n), unmap(16n, 16n)], ['unmap 16 16x1']],
+  ['a mapping in the place of one that went', 'dma', [unmap(16n, 16n), map(24n, 1n)], ['unmap 16 16x1', 'map 24 1x1']],
+  ['all invalidated, which virtio-iommu does not know', 'dma', [{ type: 'invalidate', scope: 'iotlb-global' }], []],
+])('the guest asks for %s', (_, domain, events, expected) => {
+  const steps = simulate({ ...guest, domain }, events).steps.flatMap((step) =>
+    step.kind === 'map' || step.kind === 'unmap'
+      ? [`${step.kind} ${step.iova / PAGE} ${step.size / PAGE}x${step.count}`]
+      : [],
+  );
+  expect(steps).toEqual(expected);
+});
+
+test('the pieces of a mapping map its memory in order', () => {
+  const state = stateIn({ ...guest, mappings: [] }, 'dma');
+  expect([...react(state, map(3n, 6n))]).toHaveLength(3);
+  expect([...mappingsOf(state.host)].map(({ iova, gpa = 0n }) => [iova / PAGE, gpa / PAGE])).toEqual([
+    [3n, 0x1000n],
+    [4n, 0x1001n],
+    [8n, 0x1005n],
+  ]);
 });
