@@ -132,11 +132,13 @@ const losses = ({ findings, verdict }: Decision): string[] =>
 
 /** Runs `hold` on each remedy of random VMs, of which enough must have any. */
 function ofRemedies(hold: (remedy: Remedy, descriptor: Descriptor, before: Decision) => void): void {
+  let tried = 0;
   let seen = 0;
   fc.assert(
     fc.property(vms, (given) => {
       const descriptor = descriptorWith(given);
       fc.pre(check(descriptor).length === 0);
+      tried++;
       const before = withRemedies(descriptor, evaluate(descriptor));
       for (const remedy of before.remedies ?? []) {
         seen++;
@@ -145,7 +147,7 @@ function ofRemedies(hold: (remedy: Remedy, descriptor: Descriptor, before: Decis
     }),
     { numRuns: 300, seed: 4 },
   );
-  expect(seen).toBeGreaterThan(200);
+  expect(seen).toBeGreaterThan((tried * 2) / 3);
 }
 
 describe('a remedy', () => {
