@@ -128,7 +128,7 @@ describe('a verdict of a VM of which some facts are missing', () => {
           const filled = withValueAt(partial, pointer, values[seed % values.length]);
           const told = (findings: readonly Finding[]): string[] =>
             findings
-              .map(({ rule, host, device, outcome, effect }) => `${rule.id} ${host} ${device} ${outcome} ${effect}`)
+              .map((each) => [each.rule.id, each.host, each.device, each.outcome, each.effect].join(' '))
               .toSorted();
           expect(told(findingsSaidMore(before, filled, null))).toEqual(told(findingsOf(filled, null)));
         }
