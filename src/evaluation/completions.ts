@@ -1,4 +1,4 @@
-import { type Pointer, withValueAt } from '../descriptor/pointer.ts';
+import { type Pointer, valueAt, withValueAt } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { type Finding, isUndecided } from '../rules/finding.ts';
 import type { Trials } from './trials.ts';
@@ -57,7 +57,7 @@ export class Completions {
     for (const { filled, verdict } of this.#tried) if (filled.get(pointer) === value) met.add(verdict);
     if (met.size > 1) return null;
     const completed = withValueAt(this.#descriptor, pointer, value);
-    const found = this.#trials.judgeMore(this.#findings, completed, [pointer]);
+    const found = this.#judge(this.#findings, completed, [pointer]);
     if (!found) return null;
     const rest = new Completions(completed, found, this.#trials, this.#decided);
     const verdict = rest.#settled ?? rest.#only(met, pointer.slice(0, pointer.lastIndexOf('/') + 1));
@@ -66,6 +66,15 @@ export class Completions {
     }
     if (verdict) this.#decided.set(pointer, new Map(this.#decided.get(pointer)).set(value, verdict));
     return verdict;
+  }
+
+  /** What is found in `completed`, which has the facts of `filled` beside those of the descriptor in which `before` was found. */
+  #judge(before: readonly Finding[], completed: Descriptor, filled: Iterable<Pointer>): readonly Finding[] | null {
+    for (const pointer of filled) {
+      const isMore = !isTakenForGranted(pointer) && valueAt(this.#descriptor, pointer) === undefined;
+      if (!isMore) return this.#trials.judge(completed);
+    }
+    return this.#trials.judgeMore(before, completed);
   }
 
   /** The one verdict that there is beside those that were `met`; `null` if there are several. */
@@ -90,7 +99,7 @@ export class Completions {
         filled.set(pointer, value);
         completed = withValueAt(completed, pointer, value);
       }
-      const next = this.#trials.judgeMore(found, completed, missing);
+      const next = this.#judge(found, completed, missing);
       if (!next) return;
       found = next;
       verdict = settledVerdict(found);
@@ -123,7 +132,7 @@ export class Completions {
           continue;
         }
         const next = withValueAt(completed, pointer, value);
-        const then = this.#trials.judgeMore(found, next, [pointer]);
+        const then = this.#judge(found, next, [pointer]);
         if (then) search(next, then);
         else for (const verdict of attainable) met.add(verdict);
       }
@@ -153,5 +162,13 @@ export class Completions {
     return next;
   }
 }
+
+/**
+ * Facts of which something is taken for granted while they are missing, so that what was ruled out may yet be so: that a
+ * kernel has iommufd and an IOMMU is not Arm's, of which kind a machine is, how wide a vIOMMU is that QEMU makes, and that
+ * nothing is behind one.
+ */
+const isTakenForGranted = (pointer: Pointer): boolean =>
+  /\/(?:kernel|vendor|machine|viommu|viommu\/addressWidth)$/.test(pointer);
 
 const isIn = <T>(some: ReadonlySet<T>, others: ReadonlySet<T>): boolean => [...some].every((each) => others.has(each));

@@ -36,9 +36,8 @@ export class Trials {
     return this.#spend(costOf(descriptor)) ? findingsOf(descriptor, this.#policy) : null;
   }
 
-  /** {@link judge} of a descriptor that says more, at `filled`, than the one in which `before` was found. */
-  judgeMore(before: readonly Finding[], descriptor: Descriptor, filled: Iterable<Pointer>): readonly Finding[] | null {
-    if ([...filled].some(isTakenForGranted)) return this.judge(descriptor);
+  /** {@link judge} of a descriptor that says more than the one in which `before` was found. */
+  judgeMore(before: readonly Finding[], descriptor: Descriptor): readonly Finding[] | null {
     return this.#spend(costOf(descriptor)) ? findingsSaidMore(before, descriptor, this.#policy) : null;
   }
 
@@ -61,12 +60,6 @@ export class Trials {
     return isAffordable && this.#left >= 0;
   }
 }
-
-/**
- * Facts of which something is taken for granted while they are missing, so that what was ruled out may yet be so: that a
- * kernel has iommufd, of which kind a machine is, what is not behind a vIOMMU.
- */
-const isTakenForGranted = (pointer: Pointer): boolean => /\/(?:kernel|machine|viommu)$/.test(pointer);
 
 function costOf({ vm, destination }: Descriptor): number {
   const cost = vm.vfio.reduce((sum, { mappings = [] }) => sum + 1 + mappings.length, 0);

@@ -5,13 +5,16 @@ import {
   choose,
   constant,
   type Fact,
+  is,
   isFalse,
   isTrue,
   type Known,
   map,
   no,
+  not,
   type Truth,
   unknownOf,
+  yes,
 } from '../descriptor/fact.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
@@ -235,10 +238,9 @@ function apply<Here extends Scenario>(
     late: device !== null && said?.outsideRealize === true,
     lacks,
   });
-  if (isFalse(truth) || isOfAnotherMode(rule, effect, here, device)) {
-    return includeClear ? findingOf('clear', CLEAR) : null;
-  }
-  const open = unknownOf([truth, effect]);
+  const isOfAnother = isOfAnotherMode(rule, effect, here, device);
+  if (isFalse(truth) || isTrue(isOfAnother)) return includeClear ? findingOf('clear', CLEAR) : null;
+  const open = unknownOf([truth, effect, isOfAnother]);
   if (open || !effect.known) {
     return findingOf('unknown', OPEN[effect.known ? behindDoor(rule, effect.value, here) : 'blocker'], open?.lacks);
   }
@@ -275,14 +277,13 @@ function effectOf({ effect }: Rule, { host }: Scenario, device: Device | null): 
  * Whether the rule adds a blocker, and not for the mode in which the VM is about to be migrated. A VFIO device's own
  * blockers are for mode normal once VFIO takes part in another; a snapshot is a migration of mode normal.
  */
-function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, device: Device | null): boolean {
-  if (!effect.known || effect.value !== 'blocker') return false;
-  if (rule.modes === 'cpr-transfer') return !isCprTransfer(here);
+function isOfAnotherMode(rule: Rule, effect: Fact<Effect>, here: Scenario, device: Device | null): Truth {
+  if (!effect.known || effect.value !== 'blocker') return no;
+  if (rule.modes === 'cpr-transfer') return isCprTransfer(here) ? no : yes;
   const mode = here.migration.mode.value;
-  if (mode === 'normal' || mode === 'snapshot' || isTrue(here.vm.onlyMigratable)) return false;
-  if (device === null || rule.vmState) return rule.modes === 'normal';
-  const { cprModes } = here.host.qemu;
-  return cprModes.known && cprModes.value !== 'none';
+  if (mode === 'normal' || mode === 'snapshot' || isTrue(here.vm.onlyMigratable)) return no;
+  if (device === null || rule.vmState) return rule.modes === 'normal' ? yes : no;
+  return not(is(here.host.qemu.cprModes, 'none'));
 }
 
 const isCprTransfer = ({ migration: { mode } }: Scenario): boolean =>

@@ -150,7 +150,8 @@ function matchAt(template: Template, line: string, at: number): Match | null {
     end += (text as string).length + word.length;
     spans.push([end - word.length, end]);
   }
-  if (isInsideWord(line, start) || isInsideWord(line, end)) return null;
+  // A parameter at the end may have been cut.
+  if (isInsideWord(line, start) || (words.at(-1) !== '' && isInsideWord(line, end))) return null;
   const weight = spans.reduce((sum, [from, to]) => sum + to - from, 0);
   const match = { template, parameters: texts, words: spans, weight, end };
   if (!lead) return match;

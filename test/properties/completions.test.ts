@@ -16,6 +16,7 @@ const MISSING: readonly Pointer[] = [
   '/source/kernel',
   '/source/iommu/dirtyTracking',
   '/source/iommu/addressWidth',
+  '/source/iommu/vendor',
   ...['a', 'b'].flatMap((id) =>
     ['protocol', 'stopCopy', 'p2p', 'dmaLogging'].map((field) => `/source/devices/${id}/${field}`),
   ),
@@ -92,7 +93,7 @@ const verdictsOfAll = (descriptors: readonly Descriptor[]) => {
 };
 
 /** Of these something is taken for granted where they are missing. */
-const GRANTED = /\/(?:kernel|viommu)$/;
+const GRANTED = /\/(?:kernel|vendor|viommu)$/;
 
 describe('a verdict of a VM of which some facts are missing', () => {
   it('is what every completion has in common, or lists what they come to', () => {

@@ -208,6 +208,10 @@ describe('a parameter has at most 256 characters', () => {
     const isFound = (length: number): boolean => found(`The vmdk format ${lineOf('n'.repeat(length))}`).length > 0;
     expect([isFound(256), isFound(257)]).toEqual([true, false]);
   });
+
+  it('at the end, where what comes after does not matter', () => {
+    expect(found(`Supported values for aw-bits are: ${'n'.repeat(600)}`)).toHaveLength(1);
+  });
 });
 
 describe('a template is distinctive', () => {
