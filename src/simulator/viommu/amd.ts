@@ -1,4 +1,4 @@
-import { lastByte } from '../mapping-runs.ts';
+import { lastByte, type MappingRun, MappingRuns } from '../mapping-runs.ts';
 import { powerOfTwoPieces } from '../power-of-two.ts';
 import type { State } from '../state.ts';
 import type { Pass, Step } from '../steps.ts';
@@ -59,15 +59,31 @@ export function* walkRange(state: State, start: bigint, end: bigint): Generator<
       for (const gone of tree.take(run.iova, lastByte(run))) {
         yield* notifySync(state, { type: 'unmap-hole', run: gone }, notifiers);
       }
-    } else {
-      const known = tree.overlapping(run.iova, lastByte(run));
-      if (known.length === 0) tree.add(run);
-      const same =
-        known.length === 1 && known[0]?.iova === run.iova && known[0].size === run.size && known[0].count === run.count;
-      if (!same || known[0]?.gpa !== run.gpa) yield* notifySync(state, { type: 'map', run }, notifiers);
-    }
+    } else yield* mapLeaves(state, run);
   }
 }
+
+/** Each leaf of `run` is sent and recorded where nothing is mapped, and sent again, in vain, where something else is. */
+function* mapLeaves(state: State, run: MappingRun): Generator<Step> {
+  const { tree } = state;
+  const left = new MappingRuns([run]);
+  function* mapNew(end: bigint): Generator<Step> {
+    for (const leaves of left.take(run.iova, end)) {
+      tree.add(leaves);
+      yield* notifySync(state, { type: 'map', run: leaves }, notifiers);
+    }
+  }
+  for (const known of tree.overlapping(run.iova, lastByte(run))) {
+    for (const leaves of left.take(known.iova, lastByte(known))) {
+      if (leaves.iova > run.iova) yield* mapNew(leaves.iova - 1n);
+      if (!isSame(leaves, known)) yield* notifySync(state, { type: 'map', run: leaves }, notifiers);
+    }
+  }
+  yield* mapNew(lastByte(run));
+}
+
+const isSame = (a: MappingRun, b: MappingRun): boolean =>
+  a.iova === b.iova && a.size === b.size && a.count === b.count && a.gpa === b.gpa;
 
 /** The walk when the device table entry turns translation on. */
 export const walkPageTable: Pass = (state) => walkRange(state, 0n, ADDRESS_SPACE);

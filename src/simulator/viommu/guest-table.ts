@@ -137,9 +137,11 @@ function* entriesOfSize(table: GuestTable, size: bigint, start: bigint, end: big
     }
     const whole = leaf === undefined || leaf.iova > at ? 0n : (lastByte(leaf) + 1n - at) / size;
     if (leaf !== undefined && leaf.size <= size && whole > 0n) {
-      const count = smaller(leaf.count, (end - at + leaf.size - 1n) / leaf.size);
-      yield { kind: 'leaf', run: { ...leaf, count } };
-      const next = at + leaf.size * count;
+      const begin = at < start ? start & -leaf.size : at;
+      const rest = table.leaves.from(begin) as MappingRun;
+      const count = smaller(rest.count, (end - begin + leaf.size - 1n) / leaf.size);
+      yield { kind: 'leaf', run: { ...rest, count } };
+      const next = begin + leaf.size * count;
       at = (next + size - 1n) & -size;
       if (next < at) yield* entriesOfSize(table, size / ENTRIES, next, smaller(at, end));
       continue;

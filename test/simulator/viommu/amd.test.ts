@@ -106,6 +106,28 @@ test.each<[event: string, domain: SimulatedMachine['domain'], GuestEvent[], step
     [{ type: 'map', mappings: [run(0n, 1n, 1n), run(1n, 1n, 1n), run(2n, 1n, 1n)] }],
     ['map 1 1x1'],
   ],
+  [
+    'maps a run around what lies there already: only what is between',
+    'dma',
+    [{ type: 'map', mappings: [run(0n, 1n, 4n)] }],
+    ['map 1 1x1', 'map 3 1x1'],
+  ],
+  [
+    'maps a run elsewhere, around what lies there already',
+    'dma',
+    [{ type: 'map', mappings: [run(0n, 1n, 3n, 8n)] }],
+    ['map 0 1x1 EEXIST', 'map 1 1x1', 'map 2 1x1 EEXIST'],
+  ],
+  [
+    'invalidates a page within a run that it mapped elsewhere: that one is sent again',
+    'dma',
+    [
+      { type: 'map', mappings: [run(4n, 1n, 8n)] },
+      { type: 'map', mappings: [run(4n, 1n, 8n, 100n)] },
+      { type: 'invalidate', scope: 'pages', iova: 6n * PAGE, size: PAGE },
+    ],
+    ['map 4 1x8', 'map 4 1x8 EEXIST', 'map 6 1x1 EEXIST'],
+  ],
   ['maps the same again', 'dma', [{ type: 'map', mappings: [run(512n, 512n, 1n)] }], []],
   [
     'maps something else in its place: sent, refused, and not recorded',
