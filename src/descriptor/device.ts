@@ -2,7 +2,6 @@ import { type DriverAbilities, driverAbilities } from '../platform/vfio-driver.t
 import { deviceId } from './check.ts';
 import {
   all,
-  allOf,
   any,
   choose,
   type Fact,
@@ -136,9 +135,7 @@ function readDevice(descriptor: VfioDescriptor, index: number, host: Host, vm: V
     stopCopy,
     p2p,
     initialisesMigration,
-    tracksDirtyPages: allOf(not(is(qemu.loggingRanges, 'none')), () =>
-      descriptor.deviceDirtyTracking === 'off' ? all(dmaLogging, not(obeysOff(pointer, host))) : dmaLogging,
-    ),
+    tracksDirtyPages: readDeviceTracking(descriptor, pointer, dmaLogging, host),
     hwptTracksDirtyPages: readHwptTracking(backend, type, pointer, host),
     loggingBits: loggingBitsOf(given),
     behindViommu,
@@ -238,6 +235,18 @@ function readEnableMigration(
 
 const autoAt = (pointer: Pointer): Fact<EnableMigration> =>
   read(pointer, 'enableMigration', 'auto', 'default', 'vfio-pci enable-migration');
+
+function readDeviceTracking(
+  { deviceDirtyTracking }: VfioDescriptor,
+  pointer: Pointer,
+  dmaLogging: Truth,
+  host: Host,
+): Truth {
+  const { loggingRanges } = host.qemu;
+  if (isKnownToBe(loggingRanges, 'none')) return map(loggingRanges, () => false);
+  const logs = deviceDirtyTracking === 'off' ? all(dmaLogging, not(obeysOff(pointer, host))) : dmaLogging;
+  return loggingRanges.known ? logs : all(loggingRanges, logs);
+}
 
 /** Whether this QEMU knows the property by which the device is told not to track. */
 const obeysOff = (pointer: Pointer, { qemu }: Host): Truth =>

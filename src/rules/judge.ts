@@ -31,23 +31,23 @@ import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
  * Rules that do not fire are left out unless `includeClear`.
  */
 export const judge = (scenario: Scenario, includeClear = false): Finding[] =>
-  asSaid(findingsOf(scenario, includeClear, null));
+  asSaid(heedQemu(findingsOf(scenario, includeClear, null), scenario));
 
 /** As {@link judge}, but for what QEMU never comes to say, and where it is read: all that a verdict takes. */
-export const findingsIn = (scenario: Scenario): Finding[] => findingsOf(scenario, false, null);
+export const findingsIn = (scenario: Scenario): Finding[] => heedQemu(findingsOf(scenario, false, null), scenario);
 
 /**
  * {@link findingsIn} of `scenario`, if `before` was found on this side of one that differs in that less of it was known:
- * what was found or ruled out then stays so, and rules that lacked something are asked again.
+ * what was found or ruled out then stays so, and rules that lacked something are asked again. A QEMU that gave its reasons
+ * left no blocker open.
  */
 export function findingsSince(before: readonly Finding[], scenario: Scenario): Finding[] {
-  // Of what a running QEMU says each reason is held against all that is predicted.
-  if (scenario.vm.blockedReasons !== undefined) return findingsIn(scenario);
   const open = new Set(before.filter(({ outcome }) => outcome === 'unknown').map(({ rule }) => rule));
-  return [...before.filter(({ rule }) => !open.has(rule)), ...findingsOf(scenario, false, open)];
+  const kept = before.filter(({ rule, seen }) => seen || !open.has(rule));
+  return [...kept, ...heedStart(findingsOf(scenario, false, open), scenario)];
 }
 
-/** What the rules find, or of them those that are `asked`. */
+/** What the rules find before QEMU itself is heard, or of them those that are `asked`. */
 function findingsOf(scenario: Scenario, includeClear: boolean, asked: ReadonlySet<FindingRule> | null): Finding[] {
   // What can go wrong while migration runs happens on the source.
   const judged = scenario.side === 'source' ? passes : startPasses;
@@ -66,15 +66,21 @@ function findingsOf(scenario: Scenario, includeClear: boolean, asked: ReadonlySe
       for (const here of containers) found.addAll(pass.container, here, onlyDeviceOf(here.container), null);
     }
   }
-  return heedQemu(found.inOrder(), scenario);
+  return found.inOrder();
 }
 
-/** What was found; of a VM that runs, as its QEMU was seen to say it. A QEMU that gave reasons had started. */
+/** `findings`, as the QEMU of a VM that runs was seen to say it. */
 function heedQemu(findings: Finding[], scenario: Scenario): Finding[] {
-  const { isRunning, blockedReasons: reasons } = scenario.vm;
-  if (scenario.side === 'destination' || !(isRunning || reasons)) return findings;
-  const predicted = contradictedByRunning(findings);
-  return reasons ? contradictedByReasons(predicted, reasons, scenario) : predicted;
+  const { blockedReasons } = scenario.vm;
+  const predicted = heedStart(findings, scenario);
+  return scenario.side === 'source' && blockedReasons
+    ? contradictedByReasons(predicted, blockedReasons, scenario)
+    : predicted;
+}
+
+/** `findings` of a VM that may run, so that it had started. A QEMU that gave reasons had; which blockers there are they say. */
+function heedStart(findings: Finding[], { side, vm: { isRunning, blockedReasons } }: Scenario): Finding[] {
+  return side === 'source' && (isRunning || blockedReasons) ? contradictedByRunning(findings) : findings;
 }
 
 /** The one device of `container`, if it has but one. */

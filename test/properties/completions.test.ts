@@ -47,15 +47,22 @@ const complete: fc.Arbitrary<Descriptor> = fc
     dirtyTracking: fc.boolean(),
     mode: fc.constantFrom('normal' as const, 'cpr-reboot' as const),
     hasDestination: fc.boolean(),
+    blockedReasons: fc.constantFrom<(string[] | undefined)[]>(
+      undefined,
+      undefined,
+      undefined,
+      [],
+      ['a: VFIO migration is not supported in kernel'],
+    ),
   })
-  .map(({ devices, can, viommu, qemu, dirtyTracking, mode, hasDestination }) => ({
+  .map(({ devices, can, viommu, qemu, dirtyTracking, mode, hasDestination, blockedReasons }) => ({
     // Without a vIOMMU in it there may be one.
     closed: false,
     vm: {
       machine: 'pc-q35-9.2',
       memory: '4GiB',
       viommu,
-      runtime: { suspended: mode === 'cpr-reboot' },
+      runtime: { suspended: mode === 'cpr-reboot', ...(blockedReasons && { blockedReasons }) },
       vfio: [
         { id: 'a', ...devices[0] },
         { id: 'b', ...devices[1] },
@@ -123,6 +130,8 @@ describe('a verdict of a VM of which some facts are missing', () => {
       fc.property(complete, fc.subarray(facts, { minLength: 1 }), fc.nat(), (descriptor, chosen, seed) => {
         const missing = chosen.filter((pointer) => descriptor.destination || !pointer.startsWith('/destination'));
         const partial = missing.reduce((each, pointer) => withValueAt(each, pointer, undefined), descriptor);
+        // What blocks a QEMU that gave its reasons is known before.
+        fc.pre(descriptor.vm.runtime?.blockedReasons === undefined);
         const before = findingsOf(partial, null);
         for (const pointer of missing) {
           const { values } = questionAt(pointer);
