@@ -78,7 +78,7 @@ function heedQemu(findings: Finding[], scenario: Scenario): Finding[] {
     : predicted;
 }
 
-/** `findings` of a VM that may run, so that it had started. A QEMU that gave reasons had; which blockers there are they say. */
+/** `findings`, of which those that keep a VM from starting did not if it runs; a QEMU that gave reasons had started. */
 function heedStart(findings: Finding[], { side, vm: { isRunning, blockedReasons } }: Scenario): Finding[] {
   return side === 'source' && (isRunning || blockedReasons) ? contradictedByRunning(findings) : findings;
 }
