@@ -9,6 +9,8 @@ export interface Question {
   readonly values: readonly unknown[];
   /** Where an operator finds the answer. */
   readonly obtain: string;
+  /** What is taken for granted while it is missing, so that what is ruled out then may yet be so. */
+  readonly granted?: string;
 }
 
 const truth = [true, false];
@@ -25,15 +27,18 @@ const questions: Readonly<Record<string, Question>> = {
       { model: 'amd', dmaRemap: true },
     ],
     obtain: 'libvirt: the <iommu> element of the domain; QEMU: -device intel-iommu, virtio-iommu-pci or amd-iommu',
+    granted: 'devices share one container, and see system memory',
   },
   '/vm/machine': {
     // Each board at its newest, and an old machine type.
     values: ['q35', 'pc', 'virt', 'pc-q35-7.2'],
     obtain: 'libvirt: <os><type machine=…>; QEMU: -machine',
+    granted: 'a vIOMMU or host IOMMU that only x86 has is on x86',
   },
   '/vm/viommu/addressWidth': {
     values: INTEL_ADDRESS_WIDTHS,
     obtain: 'QMP: qom-get of the vIOMMU, property aw-bits; libvirt: <driver aw_bits=…> of <iommu>',
+    granted: 'QEMU takes the width that it has by default',
   },
   '/vm/memoryBackends': {
     // Of what size they are does not matter here: they count as one.
@@ -65,7 +70,11 @@ const questions: Readonly<Record<string, Question>> = {
     obtain: `${vhostFeatures}, VHOST_USER_PROTOCOL_F_DEVICE_STATE of VHOST_USER_GET_PROTOCOL_FEATURES`,
   },
   '/*/qemu': { values: qemuReleases, obtain: 'QMP: query-version of the QEMU process; or virsh version on the host' },
-  '/*/kernel': { values: kernelReleases, obtain: 'uname -r on the host' },
+  '/*/kernel': {
+    values: kernelReleases,
+    obtain: 'uname -r on the host',
+    granted: 'it has iommufd, and a type1 that tracks dirty pages',
+  },
   '/*/pageSize': { values: ['4KiB', '16KiB', '64KiB'], obtain: 'getconf PAGESIZE on the host' },
   '/*/iommu/dirtyTracking': {
     values: truth,
@@ -79,6 +88,7 @@ const questions: Readonly<Record<string, Question>> = {
   '/*/iommu/vendor': {
     values: ['intel', 'amd', 'arm'],
     obtain: 'ls /sys/class/iommu: dmar… is intel, ivhd… is amd, smmu3… is arm',
+    granted: 'its kernel tracks dirty pages from when Intel’s and AMD’s does',
   },
   '/*/iommu/firstStage1g': {
     values: truth,

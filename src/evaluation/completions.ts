@@ -1,4 +1,5 @@
 import { type Pointer, valueAt, withValueAt } from '../descriptor/pointer.ts';
+import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { type Finding, isUndecided } from '../rules/finding.ts';
 import type { Trials } from './trials.ts';
@@ -71,10 +72,10 @@ export class Completions {
   /** What is found in `completed`, which has the facts of `filled` beside those of the descriptor in which `before` was found. */
   #judge(before: readonly Finding[], completed: Descriptor, filled: Iterable<Pointer>): readonly Finding[] | null {
     for (const pointer of filled) {
-      const isMore = !isTakenForGranted(pointer) && valueAt(this.#descriptor, pointer) === undefined;
+      const isMore = questionAt(pointer).granted === undefined && valueAt(this.#descriptor, pointer) === undefined;
       if (!isMore) return this.#trials.judge(completed);
     }
-    return this.#trials.judgeMore(before, completed);
+    return this.#trials.judge(completed, before);
   }
 
   /** The one verdict that there is beside those that were `met`; `null` if there are several. */
@@ -162,13 +163,5 @@ export class Completions {
     return next;
   }
 }
-
-/**
- * Facts of which something is taken for granted while they are missing, so that what was ruled out may yet be so: that a
- * kernel has iommufd and an IOMMU is not Arm's, of which kind a machine is, how wide a vIOMMU is that QEMU makes, and that
- * nothing is behind one.
- */
-const isTakenForGranted = (pointer: Pointer): boolean =>
-  /\/(?:kernel|vendor|machine|viommu|viommu\/addressWidth)$/.test(pointer);
 
 const isIn = <T>(some: ReadonlySet<T>, others: ReadonlySet<T>): boolean => [...some].every((each) => others.has(each));

@@ -1,31 +1,27 @@
-import { resolve } from '../descriptor/scenario.ts';
+import { resolve, type Scenario } from '../descriptor/scenario.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
 import { findingsIn, findingsSince, judge } from '../rules/judge.ts';
 
-/** What the rules, and the site, find on the source and, where one is given, on the destination: for a verdict. */
-export function findingsOf(descriptor: Descriptor, policy: SitePolicy | null): readonly Finding[] {
-  const source = resolve(descriptor, 'source');
-  const destination = descriptor.destination ? resolve(descriptor, 'destination') : null;
-  const find = policy?.looksBehind ? judge : findingsIn;
-  const found = destination ? [...find(source), ...find(destination)] : find(source);
-  return policy ? policy.heed(found, { descriptor, source, destination }) : found;
-}
-
-/** {@link findingsOf} a descriptor that differs from the one in which `before` was found in that it says more. */
-export function findingsSaidMore(
-  before: readonly Finding[],
+/**
+ * What the rules, and the site, find on the source and, where one is given, on the destination: for a verdict. `before` is
+ * what was found in a descriptor that says less, and nothing else.
+ */
+export function findingsOf(
   descriptor: Descriptor,
   policy: SitePolicy | null,
+  before?: readonly Finding[],
 ): readonly Finding[] {
-  // What a site makes of QEMU's findings it makes of all of them together.
-  if (policy) return findingsOf(descriptor, policy);
-  const sides = descriptor.destination ? (['source', 'destination'] as const) : (['source'] as const);
-  return sides.flatMap((side) =>
-    findingsSince(
-      before.filter(({ host }) => host === side),
-      resolve(descriptor, side),
-    ),
-  );
+  const source = resolve(descriptor, 'source');
+  const destination = descriptor.destination ? resolve(descriptor, 'destination') : null;
+  const find = (scenario: Scenario): Finding[] => {
+    if (policy?.looksBehind) return judge(scenario);
+    // What a site makes of QEMU's findings it makes of all of them together.
+    if (policy || !before) return findingsIn(scenario);
+    const there = before.filter(({ host }) => host === scenario.side);
+    return findingsSince(there, scenario);
+  };
+  const found = destination ? [...find(source), ...find(destination)] : find(source);
+  return policy ? policy.heed(found, { descriptor, source, destination }) : found;
 }

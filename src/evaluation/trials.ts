@@ -3,7 +3,7 @@ import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { SitePolicy } from '../policy/site-policy.ts';
 import type { Finding } from '../rules/finding.ts';
-import { findingsOf, findingsSaidMore } from './findings.ts';
+import { findingsOf } from './findings.ts';
 
 /** Disks, or devices that are no VFIO devices, of which judging so many costs as much as judging one. */
 const OTHERS_A_COST = 4;
@@ -31,14 +31,12 @@ export class Trials {
     return new Trials(this.#policy, left, this);
   }
 
-  /** What is found in `descriptor`; `null` where there is nothing left to pay for that. */
-  judge(descriptor: Descriptor): readonly Finding[] | null {
-    return this.#spend(costOf(descriptor)) ? findingsOf(descriptor, this.#policy) : null;
-  }
-
-  /** {@link judge} of a descriptor that says more than the one in which `before` was found. */
-  judgeMore(before: readonly Finding[], descriptor: Descriptor): readonly Finding[] | null {
-    return this.#spend(costOf(descriptor)) ? findingsSaidMore(before, descriptor, this.#policy) : null;
+  /**
+   * What is found in `descriptor`; `null` where there is nothing left to pay for that. `before` is what was found in one that
+   * says less, and nothing else.
+   */
+  judge(descriptor: Descriptor, before?: readonly Finding[]): readonly Finding[] | null {
+    return this.#spend(costOf(descriptor)) ? findingsOf(descriptor, this.#policy, before) : null;
   }
 
   /** Every value of the fact at `pointer` that makes a difference to the rules or to the site. */

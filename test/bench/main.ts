@@ -43,8 +43,8 @@ async function rowsOf(name: string): Promise<Row[]> {
   });
   let rows: Row[] | undefined;
   child.once('message', (sent: Row[]) => (rows = sent));
-  await once(child, 'exit');
-  if (rows === undefined) throw new Error(`${name} came to nothing`);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (rows === undefined || code !== 0) throw new Error(`${name} came to nothing`);
   return rows;
 }
 

@@ -12,6 +12,7 @@ import {
 } from 'migration-preflight/simulator';
 import { BLOCK_PAGES, blockOrder } from '../../src/simulator/power-of-two.ts';
 import { ALONE, collectGarbage, compare, numbers, type Row, type Timing } from './compare.ts';
+import { type1Machine } from '../simulator/type1-machine.ts';
 
 const BTree = BTreeModule.default;
 
@@ -165,25 +166,10 @@ export function trackedUnmap(): Row {
 
 /** A VM behind intel-iommu with 48 bits whose one legacy container tracks for a migration, on QEMU 11.1. */
 const machine = (mappings: readonly MappingRun[], domainUnmap: 'whole' | 'tracked'): Machine => ({
-  behaviours: {
-    domainUnmap,
-    bitmapGate: 'tracking-started',
-    iommufdUnmap: 'query-first',
-    regionDelBitmap: 'ram',
-  },
+  ...type1Machine,
+  behaviours: { ...type1Machine.behaviours, domainUnmap },
   viommu: { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false },
-  container: {
-    backend: 'legacy',
-    tracker: 'type1',
-    devices: 1,
-    trackingHwpts: 0,
-    pageSize: 4096n,
-    maxDirtyBitmapSize: 1n << 28n,
-    allocatable: null,
-  },
-  tracking: 'migration',
   mappings,
-  sections: [],
 });
 
 const SWITCHES = 1000;

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../src/evaluation/evaluate.ts';
 import { descriptorWith, type Given, intel48 } from '../rules/rule-tester.ts';
 
+/** Of a host IOMMU all that first-stage translation asks for, but who made it. */
+const hostIommu = { dirtyTracking: true, addressWidth: 48, firstStage1g: true, errata772415: false, pasidBits: 0 };
+
 const relaxed = { '/source/qemu': '11.1', '/vm/viommu': intel48 };
 
 describe('an unknown verdict', () => {
@@ -66,14 +69,7 @@ describe('an unknown verdict', () => {
         '/vm/vfio/0/backend': 'iommufd',
         '/vm/vfio/0/enableMigration': 'on',
         '/source/qemu': '11.1',
-        '/source/iommu': {
-          vendor: 'intel',
-          dirtyTracking: true,
-          addressWidth: 48,
-          firstStage1g: true,
-          errata772415: false,
-          pasidBits: 0,
-        },
+        '/source/iommu': { vendor: 'intel', ...hostIommu },
         '/source/devices/dev0/dmaLogging': false,
       },
       verdict: 'unknown',
@@ -102,13 +98,7 @@ describe('an unknown verdict', () => {
         '/vm/vfio/0/backend': 'iommufd',
         '/source/qemu': '11.1',
         '/source/kernel': '6.8',
-        '/source/iommu': {
-          dirtyTracking: true,
-          addressWidth: 48,
-          firstStage1g: true,
-          errata772415: false,
-          pasidBits: 0,
-        },
+        '/source/iommu': hostIommu,
         '/source/devices/dev0/dmaLogging': false,
       },
       verdict: 'unknown',

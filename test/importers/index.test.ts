@@ -33,6 +33,8 @@ describe('descriptors', () => {
   test('several in an array', () => {
     expect(importDocuments('descriptor', `[${DOCUMENTS.descriptor}, {}]`)).toHaveLength(2);
     expect(() => importDocument('descriptor', '[{}, {}]')).toThrow('a second VM: send one at a time');
+    // What is wrong with the first nobody looks at.
+    expect(() => importDocument('descriptor', '[1, {}]')).toThrow('a second VM: send one at a time');
   });
 
   test.each(['null', '1', '[null]', '{"vm"'])('none in %s', (text) => {

@@ -9,23 +9,14 @@ import {
   switchDomain,
   totalBytes,
 } from '../../src/simulator/index.ts';
+import { type1Machine } from './type1-machine.ts';
 
 const intel: IntelIommu = { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false };
 
 const machine: Machine = {
+  ...type1Machine,
   behaviours: { domainUnmap: 'whole', bitmapGate: 'tracking-started', iommufdUnmap: 'plain', regionDelBitmap: 'none' },
   viommu: intel,
-  container: {
-    backend: 'legacy',
-    tracker: 'type1',
-    devices: 1,
-    trackingHwpts: 0,
-    pageSize: 4096n,
-    maxDirtyBitmapSize: 1n << 28n,
-    allocatable: null,
-  },
-  tracking: 'migration',
-  mappings: [],
   sections: [
     { gpa: 0n, size: 0x8000_0000n, readOnly: false, ramAddress: 0n },
     { gpa: 0xfffc_0000n, size: 0x4_0000n, readOnly: true },

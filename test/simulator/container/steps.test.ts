@@ -7,30 +7,14 @@ import type { Machine } from '../../../src/simulator/machine.ts';
 import { type MappingRun, runBytes } from '../../../src/simulator/mapping-runs.ts';
 import { type State, stateIn } from '../../../src/simulator/state.ts';
 import { ADDRESS_SPACE } from '../../../src/simulator/uint64.ts';
+import { type1Machine } from '../type1-machine.ts';
 
 const PAGE = 4096n;
 
 const machine: Machine = {
-  behaviours: {
-    domainUnmap: 'whole',
-    bitmapGate: 'tracking-started',
-    iommufdUnmap: 'query-first',
-    regionDelBitmap: 'ram',
-    unmapAll: 'flag',
-  },
+  ...type1Machine,
+  behaviours: { ...type1Machine.behaviours, domainUnmap: 'whole', unmapAll: 'flag' },
   viommu: { model: 'virtio' },
-  container: {
-    backend: 'legacy',
-    tracker: 'type1',
-    devices: 1,
-    trackingHwpts: 0,
-    pageSize: PAGE,
-    maxDirtyBitmapSize: 1n << 28n,
-    allocatable: null,
-  },
-  tracking: 'migration',
-  mappings: [],
-  sections: [],
 };
 
 /** `count` mappings of `pages` pages each, from the page of that number on. */

@@ -9,6 +9,7 @@ import { ADDRESS_MAX, ADDRESS_SPACE } from '../../../src/simulator/uint64.ts';
 import { unmapWhole } from '../../../src/simulator/viommu/amd.ts';
 import { intelNotifiers } from '../../../src/simulator/viommu/sections.ts';
 import { amdviUnmapWhole } from '../../conformance/formats/amdvi-unmap-whole.ts';
+import { type1Machine } from '../type1-machine.ts';
 
 const PAGE = 0x1000n;
 /** What one type1 dirty bitmap of 256 MiB covers. */
@@ -65,23 +66,8 @@ test('a notifier goes in naturally aligned powers of two that lie end to end', (
 
 /** A guest whose table maps two pages with one between them, and 2 MiB. */
 const guest: SimulatedMachine = {
-  behaviours: {
-    domainUnmap: 'tracked',
-    bitmapGate: 'tracking-started',
-    iommufdUnmap: 'query-first',
-    regionDelBitmap: 'ram',
-  },
+  ...type1Machine,
   viommu: { model: 'amd' },
-  container: {
-    backend: 'legacy',
-    tracker: 'type1',
-    devices: 1,
-    trackingHwpts: 0,
-    pageSize: PAGE,
-    maxDirtyBitmapSize: 1n << 28n,
-    allocatable: null,
-  },
-  tracking: 'migration',
   domain: 'dma',
   mappings: [
     { iova: 0n, size: PAGE, count: 1n, gpa: 0n },

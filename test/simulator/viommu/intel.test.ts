@@ -4,6 +4,7 @@ import type { MappingRun } from '../../../src/simulator/mapping-runs.ts';
 import { simulate, type SimulatedMachine } from '../../../src/simulator/simulate.ts';
 import { announce, apartFromZero, type Notifier, type UnmapNotice } from '../../../src/simulator/viommu/notifier.ts';
 import { unmapWhole } from '../../../src/simulator/viommu/intel.ts';
+import { type1Machine } from '../type1-machine.ts';
 
 const PAGE = 0x1000n;
 const GIB = 1n << 30n;
@@ -101,25 +102,9 @@ describe('what a notifier hears of a run of mappings', () => {
 describe('dirty bits that an unmap reads are credited to the memory that was mapped', () => {
   /** 2 GiB below the hole, 4 GiB above it, which QEMU keeps behind each other. */
   const machine: SimulatedMachine = {
-    behaviours: {
-      domainUnmap: 'tracked',
-      bitmapGate: 'tracking-started',
-      iommufdUnmap: 'query-first',
-      regionDelBitmap: 'ram',
-    },
+    ...type1Machine,
     viommu: { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false },
-    container: {
-      backend: 'legacy',
-      tracker: 'type1',
-      devices: 1,
-      trackingHwpts: 0,
-      pageSize: PAGE,
-      maxDirtyBitmapSize: 1n << 28n,
-      allocatable: null,
-    },
-    tracking: 'migration',
     domain: 'dma',
-    mappings: [],
     sections: [
       { gpa: 0n, size: 2n * GIB, readOnly: false, ramAddress: 0n },
       { gpa: 4n * GIB, size: 4n * GIB, readOnly: false, ramAddress: 2n * GIB },

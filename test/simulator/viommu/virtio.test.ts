@@ -8,6 +8,7 @@ import { mappingsOf, react, simulate, type SimulatedMachine, stateIn } from '../
 import type { UnmapNotice } from '../../../src/simulator/viommu/notifier.ts';
 import { unmapDomain } from '../../../src/simulator/viommu/virtio.ts';
 import { virtioIommuUnmap } from '../../conformance/formats/virtio-iommu-unmap.ts';
+import { type1Machine } from '../type1-machine.ts';
 
 const PAGE = 0x1000n;
 const MIB = 1n << 20n;
@@ -100,29 +101,14 @@ test('a run is unmapped as its mappings are one by one', () => {
 
 /** A guest that maps 16 pages from page 16 on at once, and 4 pages from page 64 on one by one. */
 const guest: SimulatedMachine = {
-  behaviours: {
-    domainUnmap: 'tracked',
-    bitmapGate: 'tracking-started',
-    iommufdUnmap: 'query-first',
-    regionDelBitmap: 'ram',
-  },
+  ...type1Machine,
   viommu: { model: 'virtio' },
-  container: {
-    backend: 'legacy',
-    tracker: 'type1',
-    devices: 1,
-    trackingHwpts: 0,
-    pageSize: PAGE,
-    maxDirtyBitmapSize: 1n << 28n,
-    allocatable: null,
-  },
   tracking: 'off',
   domain: 'dma',
   mappings: [
     { iova: 16n * PAGE, size: 16n * PAGE, count: 1n, gpa: 16n * PAGE },
     { iova: 64n * PAGE, size: PAGE, count: 4n, gpa: 64n * PAGE },
   ],
-  sections: [],
 };
 const map = (page: bigint, pages: bigint): GuestEvent => ({
   type: 'map',
