@@ -1,6 +1,7 @@
 import { is, type Known, lacking, map, read, type Truth } from './fact.ts';
 import type { Qemu } from './host.ts';
 import { member, type Pointer } from './pointer.ts';
+import { oncePer } from './remembered.ts';
 import { OTHER_DEVICES_MAX, type VmDescriptor } from './schema.ts';
 
 type OtherDeviceDescriptor = NonNullable<VmDescriptor['otherDevices']>[number];
@@ -36,16 +37,22 @@ export interface Disk {
  * The devices beside the VFIO devices, in the order in which the QEMU that does `qemu` realizes them: as listed, but for the
  * virtual functions of an NVMe controller, which QEMU makes while it realizes the physical one.
  */
-export function readOtherDevices({ otherDevices }: VmDescriptor, qemu: Qemu): readonly OtherDevice[] {
-  if (otherDevices === undefined) return NONE;
-  const realized: OtherDevice[] = [];
-  for (const [index, descriptor] of otherDevices.entries()) {
-    const device = readOtherDevice(descriptor, `/vm/otherDevices/${index}`, index);
-    if (device.type === 'nvme') realized.push(...virtualFunctionsOf(device, OTHER_DEVICES_MAX - realized.length, qemu));
-    realized.push(device);
-  }
-  return realized;
-}
+export const readOtherDevices = ({ otherDevices }: VmDescriptor, qemu: Qemu): readonly OtherDevice[] =>
+  otherDevices === undefined ? NONE : realizedBy(qemu)(otherDevices);
+
+/** One VM is judged many times while facts of other things are missing. */
+const realizedBy = oncePer((qemu: Qemu) =>
+  oncePer((otherDevices: readonly OtherDeviceDescriptor[]) => {
+    const realized: OtherDevice[] = [];
+    for (const [index, descriptor] of otherDevices.entries()) {
+      const device = readOtherDevice(descriptor, `/vm/otherDevices/${index}`, index);
+      if (device.type === 'nvme')
+        realized.push(...virtualFunctionsOf(device, OTHER_DEVICES_MAX - realized.length, qemu));
+      realized.push(device);
+    }
+    return realized;
+  }),
+);
 
 export const readDisks = ({ disks }: VmDescriptor): readonly Disk[] =>
   disks?.map(({ node, format }, index) => ({

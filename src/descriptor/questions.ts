@@ -5,7 +5,7 @@ import { type Pointer, tokens } from './pointer.ts';
 
 /** A fact that a descriptor may leave open. */
 export interface Question {
-  /** Every value that makes a difference. */
+  /** Every value that makes a difference, from what is best for migration to what is worst, about. */
   readonly values: readonly unknown[];
   /** Where an operator finds the answer. */
   readonly obtain: string;
@@ -14,6 +14,8 @@ export interface Question {
 }
 
 const truth = [true, false];
+/** Of what had better not be. */
+const trouble = [false, true];
 const vhostFeatures = 'QMP: x-query-virtio-status of the device, vhost-dev; or what the backend documents';
 const vfioFeature = 'ioctl VFIO_DEVICE_FEATURE on the device';
 
@@ -47,7 +49,7 @@ const questions: Readonly<Record<string, Question>> = {
       'libvirt: <memoryBacking><access mode="shared"/>; QEMU: share=on of the memory-backend object, or -machine aux-ram-share=on',
   },
   '/vm/runtime/suspended': { values: truth, obtain: 'QMP: query-status, status "suspended"' },
-  '/vm/runtime/mounted9p': { values: truth, obtain: 'in the guest: findmnt -t 9p' },
+  '/vm/runtime/mounted9p': { values: trouble, obtain: 'in the guest: findmnt -t 9p' },
   '/vm/otherDevices/*/backend/log-all': {
     values: truth,
     obtain: `${vhostFeatures}, VHOST_F_LOG_ALL of VHOST_USER_GET_FEATURES or VHOST_GET_FEATURES`,
@@ -69,9 +71,12 @@ const questions: Readonly<Record<string, Question>> = {
     values: truth,
     obtain: `${vhostFeatures}, VHOST_USER_PROTOCOL_F_DEVICE_STATE of VHOST_USER_GET_PROTOCOL_FEATURES`,
   },
-  '/*/qemu': { values: qemuReleases, obtain: 'QMP: query-version of the QEMU process; or virsh version on the host' },
+  '/*/qemu': {
+    values: qemuReleases.toReversed(),
+    obtain: 'QMP: query-version of the QEMU process; or virsh version on the host',
+  },
   '/*/kernel': {
-    values: kernelReleases,
+    values: kernelReleases.toReversed(),
     obtain: 'uname -r on the host',
     granted: 'it has iommufd, and a type1 that tracks dirty pages',
   },
@@ -99,7 +104,7 @@ const questions: Readonly<Record<string, Question>> = {
     obtain: 'the PSS field of /sys/class/iommu/dmar0/intel-iommu/ecap, plus 1; 0 where it has no PASID',
   },
   '/*/iommu/errata772415': {
-    values: truth,
+    values: trouble,
     obtain: 'ioctl IOMMU_GET_HW_INFO on /dev/iommu, flag ERRATA_772415_SPR17',
   },
   '/*/devices/*/ats': {
@@ -130,6 +135,11 @@ const questions: Readonly<Record<string, Question>> = {
 
 const patterns = Object.entries(questions).map(([text, question]) => ({ text, pattern: tokens(text), question }));
 
+/** By their last token, which tells nearly all of them apart. */
+const byField = new Map(
+  patterns.map(({ pattern }) => [pattern.at(-1), patterns.filter((each) => each.pattern.at(-1) === pattern.at(-1))]),
+);
+
 /** What {@link factAt} may answer. */
 export const facts: readonly string[] = patterns.map(({ text }) => text);
 
@@ -141,9 +151,12 @@ export const factAt = (pointer: Pointer): string => patternAt(pointer).text;
 
 function patternAt(pointer: Pointer): (typeof patterns)[number] {
   const path = tokens(pointer);
-  const found = patterns.find(
-    ({ pattern }) => pattern.length === path.length && pattern.every((token, i) => token === '*' || token === path[i]),
-  );
+  const found = byField
+    .get(path.at(-1))
+    ?.find(
+      ({ pattern }) =>
+        pattern.length === path.length && pattern.every((token, i) => token === '*' || token === path[i]),
+    );
   if (!found) throw new Error(`a rule lacks ${pointer}, which no question asks for`);
   return found;
 }

@@ -1,9 +1,9 @@
-import { type Pointer, valueAt, withValueAt } from '../descriptor/pointer.ts';
+import { type Pointer, valueAt, withValueAt, withValues } from '../descriptor/pointer.ts';
 import { questionAt } from '../descriptor/questions.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import { type Finding, isUndecided } from '../rules/finding.ts';
 import type { Trials } from './trials.ts';
-import { attainableVerdicts, type KnownVerdict, settledVerdict, verdicts } from './verdict.ts';
+import { attainableVerdicts, decidingOf, type KnownVerdict, settledVerdict, verdicts } from './verdict.ts';
 
 /** A completion that was tried: what was filled in, and the verdict that it came to. */
 interface Tried {
@@ -95,11 +95,11 @@ export class Completions {
     let verdict = this.#settled;
     while (verdict === null) {
       const missing = new Set(found.filter(isUndecided).flatMap(({ lacks }) => lacks));
-      for (const pointer of missing) {
-        const value = this.#trials.valuesAt(pointer).at(end);
-        filled.set(pointer, value);
-        completed = withValueAt(completed, pointer, value);
-      }
+      for (const pointer of missing) filled.set(pointer, this.#trials.valuesAt(pointer).at(end));
+      completed = withValues(
+        completed,
+        [...missing].map((pointer) => ({ pointer, to: filled.get(pointer) })),
+      );
       const next = this.#judge(found, completed, missing);
       if (!next) return;
       found = next;
@@ -124,9 +124,11 @@ export class Completions {
         return;
       }
       const attainable = attainableVerdicts(found);
-      const pointer = this.#next(found, below);
+      const wanted = (): KnownVerdict[] => (met.size >= enough ? [] : [...attainable].filter((each) => !met.has(each)));
+      if (wanted().length === 0) return;
+      const pointer = this.#next(decidingOf(found, wanted()), below);
       for (const value of this.#trials.valuesAt(pointer)) {
-        if (met.size >= enough || isIn(attainable, met)) return;
+        if (wanted().length === 0) return;
         const decided = this.#decided.get(pointer)?.get(value);
         if (decided) {
           met.add(decided);
@@ -142,12 +144,12 @@ export class Completions {
   }
 
   /**
-   * A fact that an undecided finding lacks. First come facts of the same thing, `below` that pointer, of which all values but
+   * A fact that one of `findings` lacks. First come facts of the same thing, `below` that pointer, of which all values but
    * one decide by themselves; then which QEMU it is, on which most depends; then what else is below, what else is as good as
    * decided, and the rest in QEMU's order, so that refusals come first.
    */
   #next(findings: readonly Finding[], below: Pointer): Pointer {
-    const lacks = findings.flatMap((finding) => (isUndecided(finding) ? finding.lacks : []));
+    const lacks = findings.flatMap((finding) => finding.lacks);
     const near = lacks.filter((pointer) => pointer.startsWith(below));
     const isNarrow = (pointer: Pointer): boolean => {
       const decided = this.#decided.get(pointer);
@@ -163,5 +165,3 @@ export class Completions {
     return next;
   }
 }
-
-const isIn = <T>(some: ReadonlySet<T>, others: ReadonlySet<T>): boolean => [...some].every((each) => others.has(each));

@@ -56,6 +56,16 @@ export function attainableVerdicts(findings: readonly Finding[]): ReadonlySet<Kn
   return attainable;
 }
 
+/**
+ * The open findings of which one or another decides whether one of `wanted` can come of `findings`: those that would make it
+ * so, or all where what has fired does already, and only must not be refused.
+ */
+export function decidingOf(findings: readonly Finding[], wanted: readonly KnownVerdict[]): Finding[] {
+  const open = findings.filter(isUndecided);
+  if (wanted.includes(worstOf(findings.filter(counts)))) return open;
+  return open.filter((finding) => severities(finding).some((each) => wanted.includes(each)));
+}
+
 /** What an open finding may make of the migration: a limit that the site refuses over may turn out to be passed in part. */
 const severities = (finding: Finding): readonly KnownVerdict[] =>
   finding.effect === 'site-refusal' ? ['risky', 'blocked'] : [severity(finding)];

@@ -21,7 +21,7 @@ import type { Scenario } from '../descriptor/scenario.ts';
 import { contradictedByReasons, contradictedByRunning } from './contradictions.ts';
 import type { Finding, FindingRule } from './finding.ts';
 import { passes, startPasses } from './index.ts';
-import { fullPlanOf, type Planned, type PlannedPass, planOf } from './plan.ts';
+import { fullPlanOf, type Planned, type PlannedPass, planOf, planOfAsked } from './plan.ts';
 import { type Case, type DeviceHere, type Effect, effects, type OtherHere, type Rule } from './rule.ts';
 import { asSaid } from './shadows.ts';
 import { fill, onlyMigratableError, realizeError, warning } from './words.ts';
@@ -51,9 +51,10 @@ export function findingsSince(before: readonly Finding[], scenario: Scenario): F
 function findingsOf(scenario: Scenario, includeClear: boolean, asked: ReadonlySet<FindingRule> | null): Finding[] {
   // What can go wrong while migration runs happens on the source.
   const judged = scenario.side === 'source' ? passes : startPasses;
-  const plan = (includeClear ? fullPlanOf : planOf)(judged, scenario.host.qemu);
-  const found = new Findings(includeClear, asked);
-  const components = componentsOf(scenario);
+  const { qemu } = scenario.host;
+  const plan = asked ? planOfAsked(judged, qemu, asked) : (includeClear ? fullPlanOf : planOf)(judged, qemu);
+  const found = new Findings(includeClear);
+  const components = componentsOf(scenario, plan);
   const containers = scenario.containers.map((container) => ({ ...scenario, container }));
   const disks = scenario.disks.map((disk) => ({ ...scenario, disk }));
   const isStill = scenario.migration.mode.value !== 'normal';
@@ -61,7 +62,7 @@ function findingsOf(scenario: Scenario, includeClear: boolean, asked: ReadonlySe
     if (pass.copiesMemory && isStill) continue;
     if (pass.disk.length > 0) for (const here of disks) found.addAll(pass.disk, here, here.disk.node, null);
     found.addAll(pass.vm, scenario, undefined, null);
-    if (pass.concernsDevices) for (const component of components) judgeComponent(component, pass, found);
+    if (pass.concernsDevices) for (const component of components) judgeComponent(component, pass, scenario, found);
     if (pass.container.length > 0) {
       for (const here of containers) found.addAll(pass.container, here, onlyDeviceOf(here.container), null);
     }
@@ -86,13 +87,17 @@ function heedStart(findings: Finding[], { side, vm: { isRunning, blockedReasons 
 /** The one device of `container`, if it has but one. */
 const onlyDeviceOf = ({ devices }: Container): string | undefined => (devices.length > 1 ? undefined : devices[0]?.id);
 
-/** A device and what its rules look at. */
-type Component = DeviceHere | OtherHere;
+/** A VFIO device and what its rules look at, or another device, which few rules are about. */
+type Component = DeviceHere | Pick<OtherHere, 'other'>;
 
-/** The devices in the order in which QEMU realizes them: by place on the command line, or the VFIO devices last. */
-function componentsOf(scenario: Scenario): readonly Component[] {
-  const { others, devices, containers, containersBefore } = scenario;
-  const components: Component[] = others.map((other) => ({ ...scenario, other }));
+/**
+ * The devices that rules of `plan` are about, in the order in which QEMU realizes them: by place on the command line, or the
+ * VFIO devices last.
+ */
+function componentsOf(scenario: Scenario, plan: readonly PlannedPass[]): readonly Component[] {
+  const { devices, containers, containersBefore } = scenario;
+  const others = plan.some(({ other }) => other.length > 0) ? scenario.others : [];
+  const components: Component[] = others.map((other) => ({ other }));
   let [container] = containers;
   for (const device of devices) {
     const isThere = (each: Container): boolean => each.devices.includes(device);
@@ -128,15 +133,11 @@ function deviceHere(scenario: Scenario, device: Device, container: Container): D
   };
 }
 
-function judgeComponent(component: Component, pass: PlannedPass, found: Findings): void {
+function judgeComponent(component: Component, pass: PlannedPass, scenario: Scenario, found: Findings): void {
   if ('other' in component) {
     const { id, type } = component.other;
-    found.addAll(
-      pass.other.filter(({ rule }) => rule.isAbout?.(type)),
-      component,
-      id,
-      null,
-    );
+    const rules = pass.other.filter(({ rule }) => rule.isAbout?.(type));
+    if (rules.length > 0) found.addAll(rules, { ...scenario, ...component }, id, null);
   } else {
     const { device } = component;
     found.addAll(rulesFor(device, pass), component, device.id, device);
@@ -152,7 +153,6 @@ function rulesFor({ type, behindViommu, descriptor }: Device, pass: PlannedPass)
 /** What was found so far. */
 class Findings {
   readonly #includeClear: boolean;
-  readonly #asked: ReadonlySet<FindingRule> | null;
   readonly #found: Finding[] = [];
   /** Devices whose state cannot be saved: QEMU lists the last that it realized first, after all blockers. */
   readonly #vmState: Finding[] = [];
@@ -160,9 +160,8 @@ class Findings {
   #atStart = 0;
   readonly #said: string[] = [];
 
-  constructor(includeClear: boolean, asked: ReadonlySet<FindingRule> | null) {
+  constructor(includeClear: boolean) {
     this.#includeClear = includeClear;
-    this.#asked = asked;
   }
 
   addAll<Here extends Scenario>(
@@ -172,7 +171,6 @@ class Findings {
     device: Device | null,
   ): void {
     for (const planned of rules) {
-      if (this.#asked !== null && !this.#asked.has(planned.rule)) continue;
       const holds = truthOf(planned, here);
       if (isFalse(holds) && !this.#includeClear) continue;
       const finding = apply(planned, holds, here, subject, device, this.#includeClear);

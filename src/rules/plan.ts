@@ -1,6 +1,8 @@
 import type { Fact } from '../descriptor/fact.ts';
 import type { Qemu } from '../descriptor/host.ts';
+import { oncePer } from '../descriptor/remembered.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
+import type { FindingRule } from './finding.ts';
 import type { Pass } from './index.ts';
 import type { Case, ContainerHere, DeviceHere, DiskHere, OtherHere, Rule, RuleAbout } from './rule.ts';
 
@@ -42,6 +44,44 @@ export function planOf(passes: readonly Pass[], qemu: Qemu): readonly PlannedPas
   const planned = ofQemu.get(passes) ?? planAll(passes, qemu, ({ cases }) => cases[0] !== undefined);
   ofQemu.set(passes, planned);
   return planned;
+}
+
+/** What was planned of the rules that were asked again, by their ids: searches ask for the same few again and again. */
+const narrowed = oncePer<readonly PlannedPass[], Map<string, readonly PlannedPass[]>>(() => new Map());
+const NARROWED_MAX = 32;
+
+/** {@link planOf} without the rules that are not `asked`. */
+export function planOfAsked(
+  passes: readonly Pass[],
+  qemu: Qemu,
+  asked: ReadonlySet<FindingRule>,
+): readonly PlannedPass[] {
+  const whole = planOf(passes, qemu);
+  const ofPlan = narrowed(whole);
+  const key = [...asked].map(({ id }) => id).join(' ');
+  const before = ofPlan.get(key);
+  if (before) return before;
+  if (ofPlan.size >= NARROWED_MAX) ofPlan.clear();
+  const only = narrow(whole, asked);
+  ofPlan.set(key, only);
+  return only;
+}
+
+function narrow(whole: readonly PlannedPass[], asked: ReadonlySet<FindingRule>): PlannedPass[] {
+  const only = <Here>(rules: readonly Planned<Here>[]): Planned<Here>[] => rules.filter(({ rule }) => asked.has(rule));
+  return whole.flatMap((pass) => {
+    const rules = {
+      disk: only(pass.disk),
+      vm: only(pass.vm),
+      other: only(pass.other),
+      device: only(pass.device),
+      untranslated: only(pass.untranslated),
+      plugged: only(pass.plugged),
+      unprepared: only(pass.unprepared),
+      container: only(pass.container),
+    };
+    return Object.values(rules).some(({ length }) => length > 0) ? [{ ...pass, ...rules }] : [];
+  });
 }
 
 /** `passes` with every rule, those included that the QEMU at hand never applies. */
