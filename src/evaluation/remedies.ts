@@ -239,7 +239,8 @@ function startedAnew(descriptor: Descriptor, chosen: Chosen): Descriptor {
   const runsOn = places.every((place) => RUNS_ON.test(place));
   return {
     ...rest,
-    ...(runsOn && state !== undefined && { state }),
+    // A QEMU that gave its reasons runs.
+    ...(runsOn && { state: state ?? 'running' }),
     vm: { ...descriptor.vm, ...(descriptor.vm.runtime && { runtime }) },
   };
 }

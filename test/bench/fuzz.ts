@@ -17,6 +17,9 @@ const SLOW = 20;
 const service = await Service.start();
 const judge = new Judge();
 
+/** What is said of an input that is not read for its size or depth. */
+const OVER_LIMIT = /more than \d+ (?:deep|tokens|characters)|longer than \d/;
+
 /** What `job` comes to, and the milliseconds of processor time that it takes. */
 async function timed<T>(job: () => Promise<T>): Promise<{ readonly value: T; readonly milliseconds: number }> {
   const before = process.cpuUsage();
@@ -35,7 +38,8 @@ const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) =
 
 /**
  * Inputs of one entrance that were answered alike, and are within a factor of two of each other in size. Where the verdict
- * is not known all values of what is missing are tried, which takes many times as long.
+ * is not known all values of what is missing are tried, which takes many times as long; what is refused over a limit is not
+ * read to its end, which takes next to nothing.
  */
 interface Kind {
   readonly name: string;
@@ -59,7 +63,8 @@ for (let seed = first; seed < first + count; seed++) {
     const way = input.isImport ? 'import' : isOverHttp(seed) || input.query !== '' ? 'HTTP' : 'answer';
     const size = 2 ** Math.ceil(Math.log2(bytes.length + 1));
     const unknown = answered.text.includes('"verdict":"unknown"') ? ' unknown' : '';
-    const name = `${entrance}, ${way} ${answered.status}${unknown}, up to ${size} bytes`;
+    const unread = answered.status === 400 && OVER_LIMIT.test(answered.text) ? ' unread' : '';
+    const name = `${entrance}, ${way} ${answered.status}${unknown}${unread}, up to ${size} bytes`;
     const kind = kinds.get(name) ?? { name, milliseconds: [], seeds: [] };
     kinds.set(name, kind);
     kind.milliseconds.push(milliseconds);

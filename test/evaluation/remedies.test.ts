@@ -168,6 +168,16 @@ describe('remedies', () => {
     expect(remediesOf(running).filter((each) => each.startsWith('enable-migration:'))).toEqual([]);
   });
 
+  it('leave a device with which QEMU started against all expectation as another is unplugged', () => {
+    const [remedy] =
+      decide({
+        ...devices({ protocol: 'none' }, { protocol: 'none' }),
+        '/vm/vfio/0/enableMigration': 'on',
+        '/vm/runtime': { blockedReasons: ['d1: VFIO migration is not supported in kernel'] },
+      }).remedies ?? [];
+    expect(remedy?.changes.map(({ pointer }) => pointer)).toEqual(['/vm/vfio/1/unpluggedForMigration']);
+  });
+
   it('are not looked for where the verdict is allowed', () => {
     expect(decide({}).remedies).toEqual([]);
   });

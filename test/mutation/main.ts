@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { survivors } from './survivors.ts';
+import { evaluation } from './survivors/evaluation.ts';
+import { rules } from './survivors/rules.ts';
+import { simulator } from './survivors/simulator.ts';
+import type { Survivors } from './survivors/survivors.ts';
 
 /**
  * `npm run mutation -- PART [FILE...]`: changes one part of src, or some files of it, one thing at a time, runs its tests
@@ -11,11 +14,19 @@ import { survivors } from './survivors.ts';
  * has; and with `ignoreStatic` it leaves out what runs as a module is loaded, for which all tests would run each time.
  */
 
-/** The tests that run for each part of src. Of the properties only those that judge that part: they take long. */
-const testsOf: Readonly<Record<string, string>> = {
-  rules: '{rules,evaluation}/**/*',
-  evaluation: '{evaluation/**/*,properties/{completions,placements,remedies}}',
-  simulator: '{simulator/**/*,conformance/conformance}',
+interface Part {
+  /** The tests that run for it. Of the properties only those that judge that part: they take long. */
+  readonly tests: string;
+  readonly survivors: readonly Survivors[];
+}
+
+const parts: Readonly<Record<string, Part>> = {
+  rules: { tests: '{rules,evaluation}/**/*', survivors: rules },
+  evaluation: {
+    tests: '{evaluation/**/*,properties/{completions,placements,remedies}}',
+    survivors: evaluation,
+  },
+  simulator: { tests: '{simulator/**/*,conformance/conformance}', survivors: simulator },
 };
 
 interface Place {
@@ -39,8 +50,8 @@ interface Report {
 const CHANGE_MAX = 120;
 
 const [part = '', ...names] = process.argv.slice(2);
-const tests = testsOf[part];
-if (tests === undefined) throw new Error(`npm run mutation -- ${Object.keys(testsOf).join('|')} [FILE...]`);
+const its = parts[part];
+if (its === undefined) throw new Error(`npm run mutation -- ${Object.keys(parts).join('|')} [FILE...]`);
 
 /** Where Stryker keeps what it found, so that it next tries only what has changed. */
 const state = `.stryker/${part}.json`;
@@ -48,7 +59,7 @@ const mutate = names.length > 0 ? names.map((name) => `src/${part}/${name}`) : [
 const { status } = spawnSync(
   'stryker',
   ['run', 'test/mutation/stryker.json', '--incrementalFile', state, '--mutate', mutate.join(',')],
-  { stdio: 'inherit', env: { ...process.env, MUTATION_TESTS: tests } },
+  { stdio: 'inherit', env: { ...process.env, MUTATION_TESTS: its.tests } },
 );
 if (status !== 0) process.exit(1);
 
@@ -71,7 +82,7 @@ const tried = Object.entries(files).flatMap(([file, { source, mutants }]) =>
 const count = (...statuses: readonly Mutant['status'][]): number =>
   tried.filter((mutant) => statuses.includes(mutant.status)).length;
 
-const reasons = new Map(survivors.flatMap(({ why, changes }) => changes.map((change) => [change, why])));
+const reasons = new Map(its.survivors.flatMap(({ why, changes }) => changes.map((change) => [change, why])));
 const alive = tried
   .filter(({ status: each }) => each === 'Survived' || each === 'NoCoverage')
   .map((mutant) => ({ ...mutant, key: `${mutant.file.slice('src/'.length)} ${mutant.change}` }))
@@ -106,11 +117,11 @@ const cells = [
 
 /** What is written of this part, in place of what was, beside what is written of the others. */
 const path = 'test/mutation/MUTATION.md';
-const [head = '', ...parts] = existsSync(path) ? readFileSync(path, 'utf8').split(/^(?=## )/m) : [];
+const [head = '', ...written] = existsSync(path) ? readFileSync(path, 'utf8').split(/^(?=## )/m) : [];
 const rows = head
   .split('\n')
   .filter((line) => line.startsWith('| src/') && !new RegExp(`^\\| src/${part}[ ,]`).test(line));
-const sections = parts.filter((text) => !text.startsWith(`## src/${part}\n`)).map((text) => text.trim());
+const sections = written.filter((text) => !text.startsWith(`## src/${part}\n`)).map((text) => text.trim());
 rows.push(`| ${cells.join(' | ')} |`);
 sections.push(
   [
@@ -137,5 +148,5 @@ ${sections.toSorted().join('\n\n')}
 );
 console.log(rows.at(-1));
 
-const idle = [...reasons.keys()].filter((key) => key.startsWith(`${part}/`) && !alive.some((each) => each.key === key));
+const idle = [...reasons.keys()].filter((key) => !alive.some((each) => each.key === key));
 if (idle.length > 0) console.log('Reasons for mutants that do not live:', idle);

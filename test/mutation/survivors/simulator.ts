@@ -1,0 +1,177 @@
+import type { Survivors } from './survivors.ts';
+
+export const simulator: readonly Survivors[] = [
+  {
+    why: 'It only saves work: what is looked at without it comes to nothing.',
+    changes: [
+      'simulator/viommu/page-walk.ts ConditionalExpression: index < last && level[index + 1] === undefined → false',
+      'simulator/viommu/page-walk.ts ConditionalExpression: start < limit → true',
+    ],
+  },
+  {
+    why: 'The types allow for it; whoever gets here has a value.',
+    changes: [
+      'simulator/container/map-limits.ts OptionalChaining: refusal?.[1] → refusal[1]',
+      'simulator/container/map-step.ts ConditionalExpression: obstacle === undefined → false',
+      'simulator/container/type1.ts ConditionalExpression: bitmap !== undefined → true',
+      'simulator/container/type1.ts ConditionalExpression: bitmap === undefined → false',
+      'simulator/container/type1.ts ConditionalExpression: range === undefined → false',
+      'simulator/container/type1.ts OptionalChaining: bitmap?.pageSize → bitmap.pageSize',
+      'simulator/dirty-tracking.ts ArrayDeclaration: [] → ["Stryker was here"]',
+      "simulator/dirty-tracking.ts ConditionalExpression: host.backend !== 'legacy' → false",
+      "simulator/dirty-tracking.ts ConditionalExpression: host.backend === 'iommufd' → true",
+      "simulator/dirty-tracking.ts ConditionalExpression: tracker === 'type1' → true",
+      'simulator/dirty-tracking.ts ObjectLiteral: { ...step, ioctls: 0 } → {}',
+      'simulator/domain-switch.ts ArrayDeclaration: [] → ["Stryker was here"]',
+      'simulator/state.ts ArrayDeclaration: [] → ["Stryker was here"]',
+      'simulator/viommu/amd.ts OptionalChaining: known[0]?.gpa → known[0].gpa',
+      'simulator/viommu/amd.ts OptionalChaining: known[0]?.iova → known[0].iova',
+      'simulator/viommu/guest-table.ts ArrayDeclaration: [] → ["Stryker was here"]',
+      'simulator/viommu/guest-table.ts ConditionalExpression: level >= 0 → true',
+      'simulator/viommu/sections.ts ArrayDeclaration: [] → ["Stryker was here"]',
+      "simulator/viommu/sections.ts ConditionalExpression: case 'none': return []; → case 'none':",
+      'simulator/viommu/sections.ts StringLiteral: \'none\' → ""',
+      'simulator/viommu/sections.ts StringLiteral: \'smmuv3\' → ""',
+    ],
+  },
+  {
+    why: 'Which of two ways is taken, where both come to the same.',
+    changes: [
+      'simulator/container/iommufd.ts ConditionalExpression: iova === 0n → true',
+      'simulator/container/iommufd.ts ConditionalExpression: length >= ADDRESS_MAX → false',
+      'simulator/container/iommufd.ts ConditionalExpression: made > 0n → true',
+      'simulator/container/iommufd.ts EqualityOperator: length >= ADDRESS_MAX → length > ADDRESS_MAX',
+      'simulator/container/iommufd.ts EqualityOperator: made > 0n → made >= 0n',
+      'simulator/container/map-limits.ts ArithmeticOperator: iova + size * count - 1n → iova + size * count + 1n',
+      'simulator/container/map-limits.ts EqualityOperator: first.iova <= iova → first.iova < iova',
+      'simulator/container/tracking-memory.ts EqualityOperator: bytes < power → bytes <= power',
+      'simulator/container/type1.ts ArithmeticOperator: iova + size - 1n → iova + size + 1n',
+      'simulator/container/type1.ts ConditionalExpression: container.tracking → false',
+      'simulator/container/type1.ts ConditionalExpression: found.length === 0 → false',
+      'simulator/container/type1.ts ConditionalExpression: setup.kernelMemory !== undefined → true',
+      'simulator/container/unmap-step.ts ArithmeticOperator: end - 1n → end + 1n',
+      'simulator/container/unmap-step.ts ConditionalExpression: count === 1n → false',
+      'simulator/container/unmap-step.ts ConditionalExpression: unmapped.length > 0 → true',
+      'simulator/container/unmap-step.ts EqualityOperator: unmapped.length > 0 → unmapped.length >= 0',
+      'simulator/dirty-bitmap.ts ConditionalExpression: size < EXACT → false',
+      'simulator/dirty-bitmap.ts EqualityOperator: size < EXACT → size <= EXACT',
+      'simulator/dirty-tracking.ts ConditionalExpression: count === 1n → false',
+      'simulator/dirty-tracking.ts ConditionalExpression: most > 0n → true',
+      'simulator/dirty-tracking.ts EqualityOperator: count - at < atOnce → count - at <= atOnce',
+      'simulator/dirty-tracking.ts EqualityOperator: most > 0n → most >= 0n',
+      'simulator/power-of-two.ts ConditionalExpression: ((start | (end + 1n)) & (PAGE - 1n)) !== 0n || end >= ADDRESS_SPACE || addressBits < PAGE_BITS → true',
+      'simulator/power-of-two.ts EqualityOperator: addressBits < PAGE_BITS → addressBits <= PAGE_BITS',
+      'simulator/power-of-two.ts EqualityOperator: end >= ADDRESS_SPACE → end < ADDRESS_SPACE',
+      'simulator/power-of-two.ts EqualityOperator: end >= ADDRESS_SPACE → end > ADDRESS_SPACE',
+      'simulator/simulate.ts ArithmeticOperator: (1n << 64n) - 1n → (1n << 64n) + 1n',
+      'simulator/simulate.ts ConditionalExpression: notifiersOf(state.machine.viommu).length === 0 → false',
+      'simulator/simulate.ts StringLiteral: \'pasid\' → ""',
+      'simulator/vfio-sections.ts EqualityOperator: vapicEnd > OPTION_ROMS_LIMIT → vapicEnd >= OPTION_ROMS_LIMIT',
+      'simulator/viommu/amd.ts ConditionalExpression: known.length === 0 → true',
+      'simulator/viommu/guest-table.ts ConditionalExpression: (TABLE_SPANS[level] as bigint) <= part.size → true',
+      'simulator/viommu/guest-table.ts ConditionalExpression: next < at → true',
+      'simulator/viommu/guest-table.ts EqualityOperator: at > start → at >= start',
+      'simulator/viommu/guest-table.ts EqualityOperator: next < at → next <= at',
+      'simulator/viommu/page-walk.ts EqualityOperator: start < limit → start <= limit',
+      'simulator/viommu/sync.ts EqualityOperator: address <= entries.iova → address < entries.iova',
+      'simulator/viommu/sync.ts EqualityOperator: found.size <= entries.size → found.size < entries.size',
+      'simulator/viommu/sync.ts EqualityOperator: from < mapped → from <= mapped',
+      'simulator/viommu/sync.ts EqualityOperator: from < next → from <= next',
+      'simulator/viommu/sync.ts EqualityOperator: to > next → to >= next',
+    ],
+  },
+  {
+    why: 'Of two that are equal either may be taken.',
+    changes: [
+      'simulator/dirty-tracking.ts EqualityOperator: a.iova < b.iova → a.iova <= b.iova',
+      'simulator/simulate.ts EqualityOperator: a.gpa < b.gpa → a.gpa <= b.gpa',
+      'simulator/uint64.ts EqualityOperator: a < b → a <= b',
+      'simulator/uint64.ts EqualityOperator: a > b → a >= b',
+      'simulator/viommu/guest-table.ts EqualityOperator: span.iova < first → span.iova <= first',
+    ],
+  },
+  {
+    why: 'Nothing that begins at a page begins at 4 GiB less a byte.',
+    changes: ['simulator/logging-ranges.ts EqualityOperator: iova >= UINT32_MAX → iova > UINT32_MAX'],
+  },
+  {
+    why: 'What is compared with nothing is taken itself.',
+    changes: ['simulator/logging-ranges.ts ObjectLiteral: { min: iova, max: end } → {}'],
+  },
+  {
+    why: 'No range ends beyond the last address.',
+    changes: ['simulator/power-of-two.ts ConditionalExpression: end >= ADDRESS_SPACE → false'],
+  },
+  {
+    why: 'Of page tables it is only seen whether there is one, and nothing is written through them.',
+    changes: [
+      'simulator/container/host.ts ArrayDeclaration: [pageSize] → []',
+      "simulator/container/host.ts ConditionalExpression: tracker === 'iommu' → true",
+      'simulator/container/host.ts ConditionalExpression: trackingHwpts === 0 → true',
+      'simulator/container/host.ts EqualityOperator: i < trackingHwpts → i <= trackingHwpts',
+    ],
+  },
+  {
+    why: 'Virtual addresses, which alone it bears on, are never taken away here.',
+    changes: ['simulator/container/host.ts BooleanLiteral: !kernel.iommuGroup → kernel.iommuGroup'],
+  },
+  {
+    why: 'Ranges where mappings may lie never touch.',
+    changes: [
+      'simulator/container/map-limits.ts EqualityOperator: iova < one.iova + one.size → iova <= one.iova + one.size',
+    ],
+  },
+  {
+    why: 'An unmap that names nothing asks for no dirty bits, so that nobody asks where they go.',
+    changes: ['simulator/address-space.ts ArrowFunction: () => 0n → () => undefined'],
+  },
+  {
+    why: 'Outside its DMA domain a guest has no table.',
+    changes: [
+      "simulator/address-space.ts ConditionalExpression: domain === 'dma' → true",
+      "simulator/state.ts ConditionalExpression: state.domain !== 'dma' → false",
+      "simulator/viommu/intel.ts ConditionalExpression: state.domain !== 'dma' → false",
+    ],
+  },
+  {
+    why: 'Where the IOMMU tracks, all page tables can.',
+    changes: [
+      'simulator/dirty-tracking.ts MethodExpression: host.ioas.hwpts.filter(({ trackable }) => trackable) → host.ioas.hwpts',
+    ],
+  },
+  {
+    why: 'Ranges to log ascend as they are.',
+    changes: [
+      'simulator/dirty-tracking.ts ArrowFunction: (a, b) => (a.iova < b.iova ? -1 : 1) → () => undefined',
+      'simulator/dirty-tracking.ts ConditionalExpression: a.iova < b.iova → false',
+      'simulator/dirty-tracking.ts UnaryOperator: -1 → +1',
+    ],
+  },
+  {
+    why: 'The words are not compared.',
+    changes: [
+      'simulator/viommu/guest-table.ts StringLiteral: \'a guest maps whole pages of 4 KiB\' → ""',
+      'simulator/viommu/page-walk.ts StringLiteral: `no page table entry is 0x${size.toString(16)} bytes from 0x${iova.toString(16)}` → ``',
+    ],
+  },
+  {
+    why: 'No member and one that is undefined are the same to a comparison.',
+    changes: [
+      'simulator/container/iommufd.ts ConditionalExpression: gpa !== undefined → true',
+      'simulator/container/type1.ts ConditionalExpression: gpa !== undefined → true',
+      'simulator/viommu/guest-table.ts ConditionalExpression: gpa !== undefined → true',
+      'simulator/viommu/notifier.ts ConditionalExpression: gpa === undefined → false',
+      'simulator/viommu/notifier.ts ConditionalExpression: translatedAddress === undefined → false',
+    ],
+  },
+  {
+    why: 'Only other words are looked for.',
+    changes: ['simulator/container/type1.ts StringLiteral: \'writable\' → ""'],
+  },
+  {
+    why: 'A property tells them apart, but not in the tenth of its runs that it has here.',
+    changes: [
+      'simulator/container/type1.ts ArithmeticOperator: larger(writableEnd - run.iova, 0n) / run.size → larger(writableEnd - run.iova, 0n) * run.size',
+    ],
+  },
+];
