@@ -70,6 +70,24 @@ describe('what a decision says of costs', () => {
     });
   });
 
+  it('of what the kernel refuses: its own errno beside the one that QEMU makes of it', () => {
+    const onArm: Given = {
+      ...behind,
+      '/vm/viommu': { model: 'virtio', addressWidth: 48 },
+      '/source/pageSize': '64KiB',
+      '/vm/vfio/0/mappings': [{ iova: '0x100000000', gpa: '0x0', pageSize: '4KiB', count: 7 }],
+    };
+    expect(costsOf(onArm).containers[0]?.transitions[0]).toMatchObject({
+      failures: 7,
+      firstFailure: { iova: '0x100000000', result: -1, errno: 'EPERM', kernelErrno: 'EINVAL', refusedBy: 'kernel' },
+    });
+    expect(costsOf(behind).containers[0]?.transitions[0]?.firstFailure).not.toHaveProperty('kernelErrno');
+  });
+
+  it('of a guest of which nobody knows whether it has a vIOMMU: no way out of a domain', () => {
+    expect(costsOf({ '/closed': false, '/vm/viommu': undefined }).containers[0]?.transitions).toEqual([]);
+  });
+
   it('behind one whose mappings are not: at least nothing, at most as many pages of 1 GiB as there may be mappings', () => {
     const { containers, memlockBytes, dmaEntries, atLeast } = costsOf({ ...behind, '/vm/vfio/0/mappings': undefined });
     const [container] = containers;

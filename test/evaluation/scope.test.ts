@@ -49,6 +49,14 @@ describe('an answer names what it does not judge', () => {
     expect(notChecked(given)).toEqual([...notChecked({}), expected]);
   });
 
+  it.each<[string, Given]>([
+    ['behind one that is not accelerated', { '/vm/viommu': { model: 'smmuv3' }, '/vm/vfio/0/type': 'mdev' }],
+    ['that bypasses it', { '/vm/vfio/0/type': 'mdev', '/vm/vfio/0/address': { bypassIommu: true } }],
+    ['that is a device of its own', {}],
+  ])('but no mdev behind an accelerated arm-smmuv3 where there is a device %s', (_name, given) => {
+    expect(notChecked({ '/vm/viommu': { model: 'smmuv3', accel: true }, ...given })).toEqual(notChecked({}));
+  });
+
   it('promises nothing of storage and network', () => {
     expect(notChecked({})).toEqual(expect.arrayContaining(['storage', 'network', 'CPU model compatibility']));
   });

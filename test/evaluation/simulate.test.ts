@@ -316,6 +316,11 @@ describe('the estimate', () => {
     ['a run of pages, to virtio-iommu', () => steps('virtio', map(page)), each(1)],
     ['a run of what is cut, to virtio-iommu', () => steps('virtio', map(page, askew)), each(1 + 3 * 104)],
     ['an unmap, which leaves a run more', () => steps('intel', { type: 'unmap' }, { type: 'sync' }), each(1) + each(1)],
+    [
+      'translations that go page by page, too',
+      () => steps('intel', { type: 'invalidate-pages' }, { type: 'sync' }),
+      each(1) + each(1),
+    ],
     ['a plug, which leaves a section more', () => steps('intel', { type: 'plug' }, { type: 'sync' }), 2 * each(0, 3)],
   ])('counts %s', (_name, estimate, expected) => {
     expect(estimate()).toBe(expected);
