@@ -109,9 +109,12 @@ const leavesRunning = ({ id, pointer }: Change): boolean =>
 /** `descriptor` with `changes` made, as somebody who has read the answer makes them. */
 function made(descriptor: Descriptor, changes: readonly Change[]): Descriptor {
   let changed = descriptor;
-  if (!changes.every(leavesRunning)) changed = withValueAt(changed, '/state', undefined);
-  if (changes.some(({ pointer }) => /^\/(?:vm|source)\//.test(pointer)) && changed.vm.runtime?.blockedReasons)
+  if (changes.some(({ pointer }) => /^\/(?:vm|source)\//.test(pointer)) && changed.vm.runtime?.blockedReasons) {
     changed = withValueAt(changed, '/vm/runtime/blockedReasons', undefined);
+    // It gave them, so it runs.
+    changed = withValueAt(changed, '/state', 'running');
+  }
+  if (!changes.every(leavesRunning)) changed = withValueAt(changed, '/state', undefined);
   for (const { pointer, to } of changes) {
     changed = withValueAt(changed, pointer, to === null && pointer !== '/vm/viommu' ? undefined : to);
   }
