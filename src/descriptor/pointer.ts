@@ -5,9 +5,9 @@ export type Pointer = string;
 export const member = (parent: Pointer, key: string | number): Pointer =>
   `${parent}/${typeof key === 'string' && /[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key}`;
 
-/** The same few facts are missing again and again. */
+/** The same few facts are missing again and again. Pointers into what somebody sent may be as long as that. */
 const split = new Map<Pointer, readonly string[]>();
-const SPLIT_MAX = 1024;
+const [SPLIT_MAX, SPLIT_LENGTH_MAX] = [1024, 512];
 
 /** The reference tokens of `pointer`, unescaped. */
 export function tokens(pointer: Pointer): readonly string[] {
@@ -17,6 +17,7 @@ export function tokens(pointer: Pointer): readonly string[] {
   const path = pointer.includes('~')
     ? escaped.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
     : escaped;
+  if (pointer.length > SPLIT_LENGTH_MAX) return path;
   if (split.size >= SPLIT_MAX) split.clear();
   split.set(pointer, path);
   return path;
