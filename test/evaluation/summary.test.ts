@@ -57,8 +57,40 @@ describe('the summary', () => {
       'QEMU refuses: arm-smmuv3 does not take the device (dev0).',
       ['start-failure'],
     ],
+    [
+      'the VM itself',
+      { '/vm/runtime': { dumping: true } },
+      'QEMU refuses: The guest’s memory is being dumped: "Live migration disabled: dump-guest-memory in progress".',
+      ['blocker'],
+    ],
+    [
+      'what loses data, and nobody says so',
+      {
+        ...pair(able, { ...able, dmaLogging: false }),
+        '/vm/vfio': ['a', 'b'].map((id) => ({ id, backend: 'iommufd', enableMigration: 'on' })),
+        '/source/qemu': '10.0',
+        '/source/iommu/dirtyTracking': false,
+      },
+      'QEMU would report success, but: What the device writes during migration is lost (a) (and 1 more).',
+      ['data-loss'],
+    ],
+    [
+      'a risk that is accepted',
+      {
+        '/source/qemu': '11.1.3',
+        '/vm/viommu': intel48,
+        '/vm/vfio/0/enableMigration': 'on',
+        '/source/devices/dev0/dmaLogging': false,
+      },
+      'QEMU accepts the migration, but: Measuring the dirty rate corrupts what it measures, and may crash QEMU (dev0) (and 3 more).',
+      ['guest-event'],
+    ],
   ])('of %s', (_name, given, summary, because) => {
     expect(of(given)).toMatchObject({ summary, because });
+  });
+
+  it('is as certain as what it rests on', () => {
+    expect(of({ '/source/devices/dev0': unable }).confidence).toBe('confirmed');
   });
 });
 

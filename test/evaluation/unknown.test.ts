@@ -152,6 +152,22 @@ describe('an unknown verdict', () => {
     ]);
   });
 
+  it('names values that are no text as JSON does', () => {
+    const given = { '/closed': false, '/source/qemu': '11.1.3', '/vm/vfio/0/enableMigration': 'on' };
+    const { unknowns } = evaluate(descriptorWith({ ...given, '/source/devices/dev0/dmaLogging': false }));
+    expect(unknowns.map(({ pointer, decides }) => [pointer, decides])).toEqual([
+      [
+        '/vm/viommu',
+        {
+          null: 'allowed',
+          '{"model":"intel","addressWidth":48,"cachingMode":true}': 'risky',
+          '{"model":"virtio","addressWidth":48}': 'risky',
+          '{"model":"amd","dmaRemap":true}': 'blocked',
+        },
+      ],
+    ]);
+  });
+
   it('counts what is taken for granted of a fact only while it is missing', () => {
     const { unknowns } = evaluate(
       descriptorWith({

@@ -23,7 +23,7 @@ interface Part {
 const parts: Readonly<Record<string, Part>> = {
   rules: { tests: '{rules,evaluation}/**/*', survivors: rules },
   evaluation: {
-    tests: '{evaluation/**/*,properties/{completions,placements,remedies}}',
+    tests: '{evaluation/**/*,policy/**/*,properties/{completions,placements,remedies}}',
     survivors: evaluation,
   },
   simulator: { tests: '{simulator/**/*,conformance/conformance}', survivors: simulator },
