@@ -94,7 +94,7 @@ export class Completions {
     let [completed, found] = [this.#descriptor, this.#findings];
     let verdict = this.#settled;
     while (verdict === null) {
-      const missing = new Set(found.filter(isUndecided).flatMap(({ lacks }) => lacks));
+      const missing = missingIn(found);
       for (const pointer of missing) filled.set(pointer, this.#trials.valuesAt(pointer).at(end));
       completed = withValues(
         completed,
@@ -149,19 +149,33 @@ export class Completions {
    * decided, and the rest in QEMU's order, so that refusals come first.
    */
   #next(findings: readonly Finding[], below: Pointer): Pointer {
-    const lacks = findings.flatMap((finding) => finding.lacks);
-    const near = lacks.filter((pointer) => pointer.startsWith(below));
-    const isNarrow = (pointer: Pointer): boolean => {
-      const decided = this.#decided.get(pointer);
-      return decided !== undefined && this.#trials.valuesAt(pointer).length - decided.size < 2;
-    };
-    const next =
-      near.find(isNarrow) ??
-      lacks.find((pointer) => pointer.endsWith('/qemu')) ??
-      near[0] ??
-      lacks.find(isNarrow) ??
-      lacks[0];
+    let [qemu, near, narrow, any]: (Pointer | undefined)[] = [];
+    // Spelt out: of many devices the same facts are missing many times.
+    for (const { lacks } of findings) {
+      for (const pointer of lacks) {
+        const isNear = pointer.startsWith(below);
+        if (isNear && this.#isNarrow(pointer)) return pointer;
+        if (pointer.endsWith('/qemu')) qemu ??= pointer;
+        if (isNear) near ??= pointer;
+        else if (this.#isNarrow(pointer)) narrow ??= pointer;
+        any ??= pointer;
+      }
+    }
+    const next = qemu ?? near ?? narrow ?? any;
     if (next === undefined) throw new Error('an undecided verdict lacks nothing');
     return next;
   }
+
+  /** Whether all values but one of the fact at `pointer` decide by themselves. */
+  #isNarrow(pointer: Pointer): boolean {
+    const decided = this.#decided.get(pointer);
+    return decided !== undefined && this.#trials.valuesAt(pointer).length - decided.size < 2;
+  }
+}
+
+/** What is missing to know what comes of `findings`. */
+function missingIn(findings: readonly Finding[]): Set<Pointer> {
+  const missing = new Set<Pointer>();
+  for (const finding of findings) if (isUndecided(finding)) for (const pointer of finding.lacks) missing.add(pointer);
+  return missing;
 }

@@ -15,8 +15,20 @@ const BOARDS: ReadonlyMap<string, MachineType['board']> = new Map([
   ['virt', 'virt'],
 ]);
 
+/** The VMs of a fleet are of a few types. */
+const parsed = new Map<string, MachineType | undefined>();
+const PARSED_MAX = 64;
+
 /** The machine type called `name`, such as "pc-q35-9.2", "q35" or "pc-q35-rhel9.6.0"; `undefined` for another board. */
 export function parseMachineType(name: string): MachineType | undefined {
+  if (parsed.has(name)) return parsed.get(name);
+  if (parsed.size >= PARSED_MAX) parsed.clear();
+  const type = machineTypeOf(name);
+  parsed.set(name, type);
+  return type;
+}
+
+function machineTypeOf(name: string): MachineType | undefined {
   const { board, suffix } = /^(?<board>(?:pc-)?(?:q35|i440fx)|pc|virt)(?:-(?<suffix>.+))?$/.exec(name)?.groups ?? {};
   const known = board === undefined ? undefined : BOARDS.get(board);
   return known && { board: known, version: suffix === undefined ? 'newest' : versionOf(suffix) };

@@ -3,7 +3,7 @@ import { withValueAt } from '../../src/descriptor/pointer.ts';
 import type { SimulationRequest } from '../../src/descriptor/simulation.ts';
 import { simulateRequest, STEPS_MAX } from '../../src/evaluation/simulate.ts';
 import { expansionOf } from '../../src/evaluation/expansion.ts';
-import type { Trace } from '../../src/evaluation/trace.ts';
+import { type Trace, trace as schema } from '../../src/evaluation/trace.ts';
 import { simulationExamples } from '../../src/http/examples.ts';
 import type { Machine } from '../../src/simulator/index.ts';
 
@@ -18,7 +18,8 @@ function request(given: Readonly<Record<string, unknown>>): SimulationRequest {
 function run(given: Readonly<Record<string, unknown>>): Trace {
   const simulated = simulateRequest(request(given));
   if ('faults' in simulated) throw new Error(JSON.stringify(simulated.faults));
-  return simulated.trace;
+  // Every answer has the shape that is promised of it.
+  return schema.parse(simulated.trace);
 }
 
 const track = { type: 'tracking-start', by: 'migration' };
@@ -75,7 +76,16 @@ describe('a simulation over HTTP', () => {
   it.each([
     [
       'no vIOMMU: system memory, one query a section',
-      { '/vm/viommu': null, '/events': [track, { type: 'sync' }] },
+      { '/vm/viommu': null, '/vm/vfio/0/guestDomain': undefined, '/events': [track, { type: 'sync' }] },
+      { queries: 7 },
+    ],
+    [
+      'a device that bypasses the vIOMMU: the same',
+      {
+        '/vm/vfio/0/address': { bypassIommu: true },
+        '/vm/vfio/0/guestDomain': undefined,
+        '/events': [track, { type: 'sync' }],
+      },
       { queries: 7 },
     ],
     [
@@ -210,41 +220,92 @@ describe('an event comes to', () => {
 });
 
 describe('a simulation is refused', () => {
-  it.each<[string, Readonly<Record<string, unknown>>, string]>([
-    ['without the facts that it needs', { '/source/qemu': undefined }, '/source/qemu'],
+  it.each<[string, Readonly<Record<string, unknown>>, pointer: string, detail: string]>([
+    [
+      'without the facts that it needs',
+      { '/source/qemu': undefined },
+      '/source/qemu',
+      'a simulation needs to know: QMP: query-version of the QEMU process',
+    ],
     [
       'when nobody says where the guest attached the device',
       { '/vm/vfio/0/guestDomain': undefined },
       '/vm/vfio/0/guestDomain',
+      'a simulation needs to know what the guest attached the device to: dma, identity or blocking',
     ],
-    ['without a device', { '/vm/vfio': [], '/source/devices': {} }, '/vm/vfio'],
-    ['for a device that is not there', { '/events': [{ ...leave, device: 'eth0' }] }, '/events/0/device'],
+    [
+      'without a device',
+      { '/vm/vfio': [], '/source/devices': {} },
+      '/vm/vfio',
+      'a simulation is of at least one device',
+    ],
+    [
+      'for a device that is not there',
+      { '/events': [{ ...leave, device: 'eth0' }] },
+      '/events/0/device',
+      'no device in /vm/vfio has this id',
+    ],
     [
       'for mappings that overlap',
       { '/events': [{ type: 'map', mappings: [0, 0].map(() => ({ iova: '0x0', pageSize: '4KiB', count: 1 })) }] },
       '/events/0/mappings/1',
+      'overlap',
     ],
-    ['for no byte', { '/events': [{ type: 'unmap', iova: '0x0', size: '0x0' }] }, '/events/0/size'],
-    ['for a DIMM of no byte', { '/events': [{ type: 'plug', gpa: '0x0', size: 0 }] }, '/events/0/size'],
+    [
+      'for no byte',
+      { '/events': [{ type: 'unmap', iova: '0x0', size: '0x0' }] },
+      '/events/0/size',
+      'from 1 byte to the end of the address space',
+    ],
+    [
+      'for a DIMM of no byte',
+      { '/events': [{ type: 'plug', gpa: '0x0', size: 0 }] },
+      '/events/0/size',
+      'from 1 byte to 2^64 - 1',
+    ],
     [
       'for mappings that are no whole pages',
       { '/events': [{ type: 'map', mappings: [{ iova: '0x200', pageSize: '4KiB', count: 1 }] }] },
       '/events/0/mappings/0/iova',
+      'not aligned to pageSize',
     ],
     [
       'for a range of invalidated pages past the end',
       { '/events': [{ type: 'invalidate-pages', iova: '0xfffffffffffff000', size: '0x2000' }] },
       '/events/0/size',
+      'from 1 byte to the end of the address space',
     ],
     [
       'for a range past the end',
       { '/events': [{ type: 'unmap', iova: '0xfffffffffffff000', size: '0x2000' }] },
       '/events/0/size',
+      'from 1 byte to the end of the address space',
     ],
-    ['for what the descriptor alone would be refused for', { '/vm/memory': '0x0' }, '/vm/memory'],
-  ])('%s', (_name, given, pointer) => {
-    const simulated = simulateRequest(request(given));
-    expect('faults' in simulated && simulated.faults.map((fault) => fault.pointer)).toEqual([pointer]);
+    [
+      'for mappings of less than a page',
+      { '/events': [{ type: 'map', mappings: [{ iova: '0x0', pageSize: 2048, count: 1 }] }] },
+      '/events/0/mappings/0/pageSize',
+      'a page size is a power of two, at least 4KiB',
+    ],
+    ['for what the descriptor alone would be refused for', { '/vm/memory': '0x0' }, '/vm/memory', 'a VM has memory'],
+  ])('%s', (_name, given, pointer, detail) => {
+    expect(simulateRequest(request(given))).toEqual({ faults: [{ pointer, detail: expect.stringContaining(detail) }] });
+  });
+
+  it('not for a range that ends where addresses do', () => {
+    const last = { iova: '0xfffffffffffff000', size: '0x1000' };
+    expect(run({ '/events': ['unmap', 'invalidate-pages'].map((type) => ({ type, ...last })) }).steps).toBe(0);
+  });
+
+  it('not for events that concern another device', () => {
+    const devices = ['a', 'b', 'c', 'd'].map((id) => ({ id, guestDomain: 'dma' }));
+    const events = Array.from({ length: 400 }, () => ({ type: 'switch', to: 'dma', device: 'b' }));
+    const { containers } = run({
+      '/vm/vfio': devices,
+      '/source/devices': Object.fromEntries(devices.map(({ id }) => [id, { dmaLogging: false }])),
+      '/events': events,
+    });
+    expect(containers).toHaveLength(4);
   });
 
   it('before any work, when it would come to too many steps', () => {
@@ -336,6 +397,13 @@ describe('what happens behind a vIOMMU', () => {
       translation: { on: true },
     }[type];
     const simulated = simulateRequest(request({ '/vm/viommu': null, '/events': [{ type, ...event }] }));
-    expect('faults' in simulated && simulated.faults.map(({ pointer }) => pointer)).toEqual(['/events/0/type']);
+    expect(simulated).toEqual({
+      faults: [
+        {
+          pointer: '/events/0/type',
+          detail: 'happens behind a vIOMMU, and no device that it concerns is behind one',
+        },
+      ],
+    });
   });
 });
