@@ -113,6 +113,32 @@ describe('placements', () => {
     ]);
   });
 
+  it('have the name that the question has, and candidates theirs, or none', () => {
+    const { answer } = place({ '/ref': 'web-1' }, [{ host: fit }]);
+    expect(answer.ref).toBe('web-1');
+    expect(answer.groups[0]?.candidates).toStrictEqual([{ index: 0 }]);
+    const { answer: nameless } = place({}, hosts(fit));
+    expect(nameless).not.toHaveProperty('ref');
+    expect(nameless).not.toHaveProperty('policyRevision');
+    expect(nameless.assumptions).toEqual([]);
+  });
+
+  it('know the ids that devices were given', () => {
+    const given = { '/vm/vfio/0/id': 'gpu', '/source/devices': { gpu: able } };
+    expect(told(place(given, hosts({ ...fit, devices: { gpu: able } })).answer)).toEqual(['allowed: h0']);
+  });
+
+  it('say so where too much is unknown to try it all', () => {
+    const given = { '/vm/vfio': Array.from({ length: 64 }, () => ({ backend: 'iommufd' })), '/source': {} };
+    const { answer } = place(given, hosts({ ...fit, devices: {} }, {}));
+    expect(answer.assumptions.join()).toMatch(/^too much is unknown/);
+  });
+
+  it('say what lifts a finding on the source even where no candidate is valid', () => {
+    const { answer } = place({ '/vm/vfio/0/enableMigration': 'off' }, hosts({ qemu: 'newest' }));
+    expect(answer.findings.map(({ liftedBy }) => liftedBy.includes('enable-migration'))).toEqual([true]);
+  });
+
   it('let others in after each candidate', () => {
     expect(place({}, hosts(fit, fit, fit)).turns).toBe(3);
   });

@@ -193,6 +193,193 @@ describe('remedies', () => {
   });
 });
 
+/** "iommufd /vm/vfio/0/backend: allowed, device-replug" */
+const toldInFull = ({ changes, verdict, effort }: Remedy): string =>
+  `${changes.map(({ id, pointer }) => `${id} ${pointer}`).join(', ')}: ${verdict}, ${effort}`;
+
+const mtp = { type: 'usb-mtp' };
+const unplugged = (index: number): string => `unplug-for-migration /vm/vfio/${index}/unpluggedForMigration`;
+const detached = (index: number): string => `detach-device /vm/otherDevices/${index}`;
+const destination = (abilities: object): Given => ({
+  '/destination': { qemu: '10.2.2', kernel: '6.12', devices: abilities },
+});
+
+describe('all remedies that there are, least effort first', () => {
+  it.each<{ name: string; given: Given; verdict: Decision['verdict']; remedies: string[] }>([
+    {
+      name: 'devices that cannot be migrated go together, each from where it stands',
+      given: { '/vm/otherDevices': [mtp, { type: 'virtio-net-pci' }, mtp] },
+      verdict: 'blocked',
+      remedies: [`${detached(0)}, ${detached(2)}: allowed, device-replug`],
+    },
+    {
+      name: 'beside a VFIO device that cannot either, whatever is gone before',
+      given: { '/vm/otherDevices': [mtp, { type: 'nvme' }, mtp], '/source/devices/dev0': { protocol: 'none' } },
+      verdict: 'blocked',
+      remedies: [`${unplugged(0)}, ${detached(0)}, ${detached(1)}, ${detached(2)}: allowed, device-replug`],
+    },
+    {
+      name: 'a vIOMMU: without the device for a while, or for good beside it, or without it',
+      given: { '/vm/viommu': intel48 },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}: allowed, device-replug`,
+        'bypass-viommu /vm/vfio/0/address/bypassIommu: allowed, guest-visible-change',
+        'remove-viommu /vm/viommu: allowed, guest-visible-change',
+      ],
+    },
+    {
+      name: 'a risk: what takes it away',
+      given: { ...untracked, '/vm/viommu': intel48, '/source/qemu': '11.1.3', '/vm/vfio/0/enableMigration': 'on' },
+      verdict: 'risky',
+      remedies: [
+        'bypass-viommu /vm/vfio/0/address/bypassIommu: allowed, guest-visible-change',
+        'remove-viommu /vm/viommu: allowed, guest-visible-change',
+      ],
+    },
+    {
+      name: 'one of two devices that the destination does not take',
+      given: { ...devices({}, {}), ...destination({ d0: able, d1: { ...able, protocol: 'none' } }) },
+      verdict: 'blocked',
+      remedies: [`${unplugged(1)}: allowed, device-replug`],
+    },
+    {
+      name: 'one that the source does not take, and another that the destination does not',
+      given: {
+        ...devices({}, { protocol: 'none' }),
+        ...destination({ d0: { ...able, stopCopy: false }, d1: able }),
+      },
+      verdict: 'blocked',
+      remedies: [`${unplugged(0)}, ${unplugged(1)}: allowed, device-replug`],
+    },
+    {
+      name: 'two of three devices lack P2P: any one may stay by itself',
+      given: devices({ p2p: false }, {}, { p2p: false }),
+      verdict: 'blocked',
+      remedies: [`${unplugged(1)}, ${unplugged(2)}: allowed, device-replug`],
+    },
+    {
+      name: 'data that is lost in silence',
+      given: {
+        ...devices({}, { dmaLogging: false }),
+        '/vm/vfio': ['d0', 'd1'].map((id) => ({ id, backend: 'iommufd', enableMigration: 'on' })),
+        '/source/qemu': '10.0',
+        '/source/iommu/dirtyTracking': false,
+      },
+      verdict: 'unsafe',
+      remedies: [`${unplugged(1)}: allowed, device-replug`],
+    },
+    {
+      name: 'a VM that would not start otherwise',
+      given: { '/vm/onlyMigratable': true, '/vm/otherDevices': [mtp], '/vm/viommu': intel48 },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, ${detached(0)}: allowed, device-replug`,
+        `${detached(0)}, bypass-viommu /vm/vfio/0/address/bypassIommu: allowed, guest-visible-change`,
+        `${detached(0)}, remove-viommu /vm/viommu: allowed, guest-visible-change`,
+      ],
+    },
+    {
+      name: 'a dump, and migration that is off',
+      given: { '/vm/runtime': { dumping: true }, '/vm/vfio/0/enableMigration': 'off' },
+      verdict: 'blocked',
+      remedies: [
+        'finish-dump /vm/runtime/dumping, enable-migration /vm/vfio/0/enableMigration: allowed, device-replug',
+        `finish-dump /vm/runtime/dumping, ${unplugged(0)}: allowed, device-replug`,
+      ],
+    },
+    {
+      name: 'three things at once, of which one can be mended in two ways: equal efforts by their sum',
+      given: {
+        '/vm/disks': [{ node: 'disk0', format: 'vmdk' }],
+        '/vm/cpu': { invtsc: true },
+        '/vm/confidential': 'sev',
+      },
+      verdict: 'blocked',
+      remedies: [
+        'cpu-tsc-frequency /vm/cpu/tscFrequency, convert-image /vm/disks/0/format, not-confidential /vm/confidential: allowed, guest-visible-change',
+        'cpu-invtsc-off /vm/cpu/invtsc, convert-image /vm/disks/0/format, not-confidential /vm/confidential: allowed, guest-visible-change',
+      ],
+    },
+    {
+      name: 'four things at once are more than one remedy mends',
+      given: {
+        '/vm/disks': [{ node: 'disk0', format: 'vmdk' }],
+        '/vm/cpu': { invtsc: true },
+        '/vm/confidential': 'sev',
+        '/vm/otherDevices': [mtp],
+      },
+      verdict: 'blocked',
+      remedies: [],
+    },
+    {
+      name: 'a capability, or the device that does not go with it',
+      given: {
+        '/migration': { capabilities: ['postcopy-ram', 'multifd'] },
+        '/vm/vfio/0/multifdTransfer': 'on',
+        '/source/qemu': '8.2',
+      },
+      verdict: 'blocked',
+      remedies: [
+        'capability-off /migration/capabilities: allowed, migration-parameters',
+        `${unplugged(0)}: allowed, device-replug`,
+      ],
+    },
+    {
+      name: 'an old QEMU',
+      given: { '/source/qemu': '7.2' },
+      verdict: 'blocked',
+      remedies: [`${unplugged(0)}: allowed, device-replug`, 'other-qemu /source/qemu: allowed, host-upgrade'],
+    },
+    {
+      name: 'more memory than one bitmap covers, of a VM that starts all the same if it is told to',
+      given: {
+        ...untracked,
+        ...trackingIommu,
+        '/vm/memory': '9TiB',
+        '/source/qemu': '11.1.3',
+      },
+      verdict: 'blocked',
+      remedies: [
+        'iommufd /vm/vfio/0/backend: allowed, device-replug',
+        `${unplugged(0)}: allowed, device-replug`,
+        'enable-migration /vm/vfio/0/enableMigration, less-memory /vm/memory: allowed, guest-visible-change',
+      ],
+    },
+    {
+      name: 'a reason that nobody foresaw takes a restart, whatever else is changed',
+      given: {
+        '/vm/vfio/0/enableMigration': 'off',
+        '/vm/runtime': { blockedReasons: ['the moon is in the wrong place'] },
+      },
+      verdict: 'blocked',
+      remedies: [
+        'enable-migration /vm/vfio/0/enableMigration, restart-vm /vm/runtime: allowed, vm-restart',
+        `${unplugged(0)}, restart-vm /vm/runtime: allowed, vm-restart`,
+      ],
+    },
+    {
+      name: 'a limit of either host',
+      given: {
+        '/source/memlockLimit': '1GiB',
+        '/destination': { qemu: '10.2.2', kernel: '6.12', memlockLimit: '1GiB', devices: { dev0: able } },
+      },
+      verdict: 'blocked',
+      remedies: ['raise-memlock /destination/memlockLimit, raise-memlock /source/memlockLimit: allowed, vm-restart'],
+    },
+  ])('$name', ({ given, verdict, remedies }) => {
+    const decision = decide(given);
+    expect([decision.verdict, decision.remedies?.map(toldInFull)]).toEqual([verdict, remedies]);
+  });
+
+  it('places are in numerical order', () => {
+    const [remedy] = decide(devices(...Array.from({ length: 12 }, () => ({ stopCopy: false })))).remedies ?? [];
+    expect(remedy?.changes.map(({ pointer }) => pointer.split('/')[3])).toEqual(
+      Array.from({ length: 12 }, (_, index) => String(index)),
+    );
+  });
+});
+
 describe('what lifts a finding', () => {
   const liftedBy = (given: Given, rule: string): string[] | undefined =>
     evaluate(descriptorWith(given)).findings.find((finding) => finding.rule === rule)?.liftedBy;
