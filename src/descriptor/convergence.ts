@@ -79,11 +79,11 @@ interface DirtyPart {
 
 const dirtyPart = ({ devices, runs }: Part): Fact<DirtyPart> =>
   map(runs, (known) => ({
-    guests: dirtyOf(known),
+    guests: dirtyOf(known.runs),
     isSynced: devices.every(({ descriptor }) => descriptor.preCopyDirtyTracking !== 'off'),
   }));
 
-const dirtyOf = oncePer(({ runs }: MigrationRuns): Dirty[] =>
+const dirtyOf = oncePer((runs: MigrationRuns['runs']): Dirty[] =>
   runs.map(({ queries }) => ({
     certain: dirtyMemory(queries, ({ dirtyBytes }) => dirtyBytes),
     atMost: dirtyMemory(queries, ({ dirtyBytesAtMost }) => dirtyBytesAtMost),

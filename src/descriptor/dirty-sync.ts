@@ -25,9 +25,10 @@ const AMOUNTS = [
 ] as const satisfies readonly (keyof SyncFigures)[];
 
 /** What one pass costs; `null` where QEMU takes no such device. */
-export const readSync = (runs: Fact<MigrationRuns>): Fact<Bounds<SyncFigures> | null> => map(runs, syncOf);
+export const readSync = (runs: Fact<MigrationRuns>): Fact<Bounds<SyncFigures> | null> =>
+  map(runs, (known) => syncOf(known.runs));
 
-const syncOf = oncePer(({ runs }: MigrationRuns) =>
+const syncOf = oncePer((runs: MigrationRuns['runs']) =>
   runs.length === 0 ? null : boundsOver(AMOUNTS, runs.flatMap(witnessesOf)),
 );
 

@@ -72,14 +72,16 @@ export function readRuns({ container, still: itself, host, sections, guestMemory
     const isInMemory = domains.some((domain) => seesMemory(machine, domain, true));
     return map(isInMemory ? sections() : NO_SECTIONS, (mapped) => {
       const key = `${machineKey(still)} ${Object.values(tracks).join(' ')} ${limitsKey(machine, limits)}`;
-      return remembered.of(mappings, `${key} ${domains.join()} ${mapped.key()}`, () =>
+      const runs = remembered.of(mappings, `${key} ${domains.join()} ${mapped.key()}`, () =>
         runsOf(machine, mapped, domains, mappings, limits, key),
       );
+      // Equal sections may rest on other assumptions.
+      return { runs, assumptions: mapped.assumptions };
     });
   });
 }
 
-const remembered = new Remembered<MigrationRuns>();
+const remembered = new Remembered<MigrationRuns['runs']>();
 
 /** Where the guest may have attached the device; one of them where all come to the same. */
 function domainsOf(machine: StillMachine, { devices }: SimulatedContainer): readonly Domain[] {
@@ -96,12 +98,12 @@ interface Guest {
 
 function runsOf(
   still: StillMachine,
-  { sections, assumptions }: Sections,
+  { sections }: Sections,
   domains: readonly Domain[],
   mappings: VfioDescriptor['mappings'],
   limits: MappingLimits,
   key: string,
-): MigrationRuns {
+): MigrationRun[] {
   const guests = domains.flatMap((domain): Guest[] => {
     if (domain !== 'dma') return [{ does: attachedTo[domain], domain, mappings: [] }];
     if (mappings) return [{ does: 'the guest maps what is listed', domain, mappings: readMappings(mappings) }];
@@ -110,12 +112,11 @@ function runsOf(
   });
   const start = ({ domain, mappings: mapped }: Guest): Started | null =>
     startMigration({ ...still, tracking: 'off', mappings: mapped, sections }, domain);
-  const runs = guests.flatMap((guest): MigrationRun[] => {
+  return guests.flatMap((guest): MigrationRun[] => {
     const isApart = mappings === undefined && !seesMemory(still, guest.domain, true);
     const started = isApart ? behindViommu.of(undefined, `${key} ${guest.does}`, () => start(guest)) : start(guest);
     return started ? [{ guest: guests.length === 1 ? '' : guest.does, ...started }] : [];
   });
-  return { runs, assumptions };
 }
 
 /** Of guests that are not in system memory, whatever that is. */

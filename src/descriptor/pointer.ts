@@ -5,21 +5,21 @@ export type Pointer = string;
 export const member = (parent: Pointer, key: string | number): Pointer =>
   `${parent}/${typeof key === 'string' && /[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key}`;
 
-/** The same few facts are missing again and again. Pointers into what somebody sent may be as long as that. */
-const split = new Map<Pointer, readonly string[]>();
-const [SPLIT_MAX, SPLIT_LENGTH_MAX] = [1024, 512];
+/** A search sets the same facts again and again. Pointers into what somebody sent may be as long as that. */
+const paths = new Map<Pointer, readonly string[]>();
+const [PATHS_MAX, POINTER_MAX] = [1024, 512];
 
 /** The reference tokens of `pointer`, unescaped. */
 export function tokens(pointer: Pointer): readonly string[] {
-  const before = split.get(pointer);
+  const before = paths.get(pointer);
   if (before) return before;
   const escaped = pointer.split('/').slice(1);
   const path = pointer.includes('~')
     ? escaped.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
     : escaped;
-  if (pointer.length > SPLIT_LENGTH_MAX) return path;
-  if (split.size >= SPLIT_MAX) split.clear();
-  split.set(pointer, path);
+  if (pointer.length > POINTER_MAX) return path;
+  if (paths.size >= PATHS_MAX) paths.clear();
+  paths.set(pointer, path);
   return path;
 }
 
@@ -47,19 +47,15 @@ export const withValueAt = <T>(document: T, pointer: Pointer, value: unknown): T
 function replacedAt(node: unknown, path: readonly string[], depth: number, to: unknown): unknown {
   const key = path[depth];
   if (key === undefined) return to;
-  if (isList(node, key)) {
-    const items = node === undefined ? [undefined] : [...node];
+  if (Array.isArray(node)) {
     const index = Number(key);
-    if (index < items.length) items[index] = replacedAt(items[index], path, depth + 1, to);
-    return items;
+    return String(index) === key && index in node
+      ? node.with(index, replacedAt(node[index], path, depth + 1, to))
+      : node;
   }
   const parent = (node ?? {}) as Readonly<Record<string, unknown>>;
   return { ...parent, [key]: replacedAt(parent[key], path, depth + 1, to) };
 }
-
-/** A list stands where there is one, or where its first item is to stand. */
-const isList = (node: unknown, key: string): node is unknown[] | undefined =>
-  Array.isArray(node) || (node === undefined && key === '0');
 
 /** The same with several values, none of them inside another. */
 export const withValues = <T>(document: T, values: readonly Placed[]): T =>
@@ -85,8 +81,8 @@ function replaced(node: unknown, values: readonly OnPath[], depth: number): unkn
     if (list) list.push(value);
     else below.set(key, [value]);
   }
-  if (isList(node, first.path[depth] as string)) {
-    return (node ?? [undefined]).map((item, index) => replaced(item, below.get(String(index)) ?? [], depth + 1));
+  if (Array.isArray(node)) {
+    return node.map((item, index) => replaced(item, below.get(String(index)) ?? [], depth + 1));
   }
   const parent = (node ?? {}) as Readonly<Record<string, unknown>>;
   const members = [...below].map(([key, list]) => [key, replaced(parent[key], list, depth + 1)] as const);

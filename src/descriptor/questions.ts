@@ -5,7 +5,7 @@ import { type Pointer, tokens } from './pointer.ts';
 
 /** A fact that a descriptor may leave open. */
 export interface Question {
-  /** Every value that makes a difference, from what is best for migration to what is worst, about. */
+  /** Every value that makes a difference, about from what is best for migration to what is worst; of behaviours, from the oldest to the newest. */
   readonly values: readonly unknown[];
   /** Where an operator finds the answer. */
   readonly obtain: string;
@@ -14,7 +14,7 @@ export interface Question {
 }
 
 const truth = [true, false];
-/** Of what had better not be. */
+/** Of what is better false. */
 const trouble = [false, true];
 const vhostFeatures = 'QMP: x-query-virtio-status of the device, vhost-dev; or what the backend documents';
 const vfioFeature = 'ioctl VFIO_DEVICE_FEATURE on the device';
@@ -135,7 +135,7 @@ const questions: Readonly<Record<string, Question>> = {
 
 const patterns = Object.entries(questions).map(([text, question]) => ({ text, pattern: tokens(text), question }));
 
-/** By their last token, which tells nearly all of them apart. */
+/** By their last token, which few share. */
 const byField = new Map(
   patterns.map(({ pattern }) => [pattern.at(-1), patterns.filter((each) => each.pattern.at(-1) === pattern.at(-1))]),
 );

@@ -15,9 +15,10 @@ export interface TrackingStart extends Bounds<{ readonly kernelBytes: bigint }> 
 }
 
 /** What comes of it when a migration starts dirty tracking; `null` where QEMU takes no such device. */
-export const readTrackingStart = (runs: Fact<MigrationRuns>): Fact<TrackingStart | null> => map(runs, startOf);
+export const readTrackingStart = (runs: Fact<MigrationRuns>): Fact<TrackingStart | null> =>
+  map(runs, (known) => startOf(known.runs));
 
-const startOf = oncePer(({ runs }: MigrationRuns): TrackingStart | null => {
+const startOf = oncePer((runs: MigrationRuns['runs']): TrackingStart | null => {
   const [first] = runs;
   if (!first) return null;
   const possibleFailure = runs.find(({ start }) => start.failure)?.start.failure;

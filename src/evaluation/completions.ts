@@ -9,6 +9,8 @@ import { attainableVerdicts, decidingOf, type KnownVerdict, settledVerdict, verd
 interface Tried {
   readonly filled: ReadonlyMap<Pointer, unknown>;
   readonly verdict: KnownVerdict;
+  /** Those of `filled` that something is taken for granted of while they are missing: nobody may ever ask for them. */
+  readonly granted: readonly Pointer[];
 }
 
 /** Verdicts that a fact decides by itself, by its value, whatever else is still missing. */
@@ -54,17 +56,21 @@ export class Completions {
 
   /** {@link verdict} if the fact at `pointer`, which is missing, is `value`. */
   verdictWith(pointer: Pointer, value: unknown): KnownVerdict | null {
-    const met = new Set<KnownVerdict>();
-    for (const { filled, verdict } of this.#tried) if (filled.get(pointer) === value) met.add(verdict);
-    if (met.size > 1) return null;
+    /** What was met already if that is so, by completions whose granted facts are asked for. */
+    const metWhere = (isAsked: (fact: Pointer) => boolean): Set<KnownVerdict> => {
+      const isPossible = ({ filled, granted }: Tried): boolean =>
+        filled.get(pointer) === value && granted.every((each) => each === pointer || isAsked(each));
+      return new Set(this.#tried.filter(isPossible).map(({ verdict }) => verdict));
+    };
+    if (metWhere(() => false).size > 1) return null;
     const completed = withValueAt(this.#descriptor, pointer, value);
     const found = this.#judge(this.#findings, completed, [pointer]);
     if (!found) return null;
+    const missing = missingIn(found);
+    const met = metWhere((fact) => missing.has(fact));
     const rest = new Completions(completed, found, this.#trials, this.#decided);
     const verdict = rest.#settled ?? rest.#only(met, pointer.slice(0, pointer.lastIndexOf('/') + 1));
-    for (const each of rest.#tried) {
-      this.#tried.push({ filled: new Map(each.filled).set(pointer, value), verdict: each.verdict });
-    }
+    for (const each of rest.#tried) this.#tried.push({ ...each, filled: new Map(each.filled).set(pointer, value) });
     if (verdict) this.#decided.set(pointer, new Map(this.#decided.get(pointer)).set(value, verdict));
     return verdict;
   }
@@ -72,7 +78,7 @@ export class Completions {
   /** What is found in `completed`, which has the facts of `filled` beside those of the descriptor in which `before` was found. */
   #judge(before: readonly Finding[], completed: Descriptor, filled: Iterable<Pointer>): readonly Finding[] | null {
     for (const pointer of filled) {
-      const isMore = questionAt(pointer).granted === undefined && valueAt(this.#descriptor, pointer) === undefined;
+      const isMore = !isGranted(pointer) && valueAt(this.#descriptor, pointer) === undefined;
       if (!isMore) return this.#trials.judge(completed);
     }
     return this.#trials.judge(completed, before);
@@ -105,7 +111,7 @@ export class Completions {
       found = next;
       verdict = settledVerdict(found);
     }
-    this.#tried.push({ filled, verdict });
+    this.#tried.push({ filled, verdict, granted: [...filled.keys()].filter(isGranted) });
     met.add(verdict);
   }
 
@@ -124,6 +130,7 @@ export class Completions {
         return;
       }
       const attainable = attainableVerdicts(found);
+      /** What may come of it that was not met before, as long as that is of interest. */
       const wanted = (): KnownVerdict[] => (met.size >= enough ? [] : [...attainable].filter((each) => !met.has(each)));
       if (wanted().length === 0) return;
       const pointer = this.#next(decidingOf(found, wanted()), below);
@@ -172,6 +179,9 @@ export class Completions {
     return decided !== undefined && this.#trials.valuesAt(pointer).length - decided.size < 2;
   }
 }
+
+/** Whether something is taken for granted of the fact at `pointer` while it is missing. */
+const isGranted = (pointer: Pointer): boolean => questionAt(pointer).granted !== undefined;
 
 /** What is missing to know what comes of `findings`. */
 function missingIn(findings: readonly Finding[]): Set<Pointer> {

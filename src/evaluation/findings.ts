@@ -17,8 +17,8 @@ export function findingsOf(
   const destination = descriptor.destination ? resolve(descriptor, 'destination') : null;
   const find = (scenario: Scenario): Finding[] => {
     if (policy?.looksBehind) return judge(scenario);
-    // What a site makes of QEMU's findings it makes of all of them together.
-    if (policy || !before) return findingsIn(scenario);
+    // What a site makes of QEMU's findings it makes of all of them together, and so do the reasons that QEMU gave.
+    if (policy || !before || scenario.vm.blockedReasons) return findingsIn(scenario);
     const there = before.filter(({ host }) => host === scenario.side);
     return findingsSince(there, scenario);
   };

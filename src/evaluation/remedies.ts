@@ -92,9 +92,9 @@ function remediesOf(descriptor: Descriptor, verdict: Verdict, trials: Trials): R
   if (!start) return [];
   // What QEMU reports and no rule foresees, none of our predictions can lift.
   unforeseen.push(...start.findings.filter(({ outcome, seen }) => outcome === 'contradicted' && seen));
-  const losses = lossesIn(start.findings);
+  const losses = lossesIn(start);
   const isRemedy = (state: State): boolean =>
-    isBetter(state.verdict, verdict) && [...lossesIn(state.findings)].every((loss) => losses.has(loss));
+    isBetter(state.verdict, verdict) && [...lossesIn(state)].every((loss) => losses.has(loss));
   /** What `chosen` comes to, if that is no worse than `as`. */
   const asGood = (chosen: Chosen, as: State): State | null => {
     const state = make(chosen);
@@ -131,10 +131,11 @@ const keyOf = (edits: readonly Edit[]): string =>
 
 const isOpen = (finding: Finding): boolean => counts(finding) || isUndecided(finding);
 
-/** The losses of data that `findings` do not rule out. None can happen where something may refuse the migration before. */
-function lossesIn(findings: readonly Finding[]): Set<string> {
+/** The losses of data that a state does not rule out. None can happen where something may refuse the migration before. */
+function lossesIn({ findings, verdict }: Pick<State, 'findings' | 'verdict'>): Set<string> {
   const open = findings.filter(isOpen);
-  const mayRefuse = open.some(isRefusal);
+  // Where it is known that nothing refuses, what seems to be open does not either.
+  const mayRefuse = (verdict === null || verdict === 'blocked') && open.some(isRefusal);
   const losses = open.filter(({ effect, rule }) => effect === 'data-loss' && !(mayRefuse && !rule.withoutMigration));
   return new Set(losses.map(lossOf));
 }
@@ -231,16 +232,17 @@ const RUNS_ON =
  * another; and that it could start, once a device or the VM starts anew.
  */
 function startedAnew(descriptor: Descriptor, chosen: Chosen): Descriptor {
-  const { state, ...rest } = descriptor;
+  const { state: said, ...rest } = descriptor;
   const { blockedReasons, ...runtime } = descriptor.vm.runtime ?? {};
+  // A QEMU that gave its reasons runs.
+  const state = blockedReasons === undefined ? said : 'running';
   const places = editsOf(chosen).map(({ pointer }) => pointer);
   const isOther = places.some((place) => !/^\/(?:destination|migration)\//.test(place));
-  if (!isOther || (state === undefined && blockedReasons === undefined)) return descriptor;
+  if (!isOther || state === undefined) return descriptor;
   const runsOn = places.every((place) => RUNS_ON.test(place));
   return {
     ...rest,
-    // A QEMU that gave its reasons runs.
-    ...(runsOn && { state: state ?? 'running' }),
+    ...(runsOn && { state }),
     vm: { ...descriptor.vm, ...(descriptor.vm.runtime && { runtime }) },
   };
 }

@@ -57,8 +57,8 @@ export function attainableVerdicts(findings: readonly Finding[]): ReadonlySet<Kn
 }
 
 /**
- * The open findings of which one or another decides whether one of `wanted` can come of `findings`: those that would make it
- * so, or all where what has fired does already, and only must not be refused.
+ * The open findings that decide whether one of `wanted` comes of `findings`: those that would make it so if they fired; or
+ * all of them where what has fired makes it so already, unless one of the others refuses.
  */
 export function decidingOf(findings: readonly Finding[], wanted: readonly KnownVerdict[]): Finding[] {
   const open = findings.filter(isUndecided);

@@ -38,8 +38,8 @@ export const findingsIn = (scenario: Scenario): Finding[] => heedQemu(findingsOf
 
 /**
  * {@link findingsIn} of `scenario`, if `before` was found on this side of one that differs in that less of it was known:
- * what was found or ruled out then stays so, and rules that lacked something are asked again. A QEMU that gave its reasons
- * left no blocker open.
+ * what was found or ruled out then stays so, and rules that lacked something are asked again. Not for a QEMU that gave its
+ * reasons, which are heeded with regard to all that is found.
  */
 export function findingsSince(before: readonly Finding[], scenario: Scenario): Finding[] {
   const open = new Set(before.filter(({ outcome }) => outcome === 'unknown').map(({ rule }) => rule));
@@ -104,6 +104,7 @@ function componentsOf(scenario: Scenario, plan: readonly PlannedPass[]): readonl
     if (!container || !isThere(container)) container = containers.find(isThere) ?? containersBefore.find(isThere);
     if (container) components.push(deviceHere(scenario, device, container));
   }
+  // VFIO devices are in that order already.
   if (others.length === 0) return components;
   const place = (component: Component): number =>
     'other' in component

@@ -46,9 +46,9 @@ export function planOf(passes: readonly Pass[], qemu: Qemu): readonly PlannedPas
   return planned;
 }
 
-/** What was planned of the rules that were asked again, by their ids: searches ask for the same few again and again. */
-const narrowed = oncePer<readonly PlannedPass[], Map<string, readonly PlannedPass[]>>(() => new Map());
-const NARROWED_MAX = 32;
+/** Plans of those rules alone that a search asks again and again, by their ids. */
+const askedPlans = oncePer<readonly PlannedPass[], Map<string, readonly PlannedPass[]>>(() => new Map());
+const ASKED_PLANS_MAX = 32;
 
 /** {@link planOf} without the rules that are not `asked`. */
 export function planOfAsked(
@@ -57,17 +57,17 @@ export function planOfAsked(
   asked: ReadonlySet<FindingRule>,
 ): readonly PlannedPass[] {
   const whole = planOf(passes, qemu);
-  const ofPlan = narrowed(whole);
+  const known = askedPlans(whole);
   const key = [...asked].map(({ id }) => id).join(' ');
-  const before = ofPlan.get(key);
+  const before = known.get(key);
   if (before) return before;
-  if (ofPlan.size >= NARROWED_MAX) ofPlan.clear();
-  const only = narrow(whole, asked);
-  ofPlan.set(key, only);
-  return only;
+  if (known.size >= ASKED_PLANS_MAX) known.clear();
+  const planned = onlyAsked(whole, asked);
+  known.set(key, planned);
+  return planned;
 }
 
-function narrow(whole: readonly PlannedPass[], asked: ReadonlySet<FindingRule>): PlannedPass[] {
+function onlyAsked(whole: readonly PlannedPass[], asked: ReadonlySet<FindingRule>): PlannedPass[] {
   const only = <Here>(rules: readonly Planned<Here>[]): Planned<Here>[] => rules.filter(({ rule }) => asked.has(rule));
   return whole.flatMap((pass) => {
     const rules = {

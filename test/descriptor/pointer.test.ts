@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { valueAt, withValueAt, withValues } from '../../src/descriptor/pointer.ts';
 
@@ -36,8 +37,26 @@ describe('withValues', () => {
     expect(changed.source).toBe(document.source);
   });
 
-  it('makes a list where an index of 0 is missing', () => {
-    expect(withValueAt({}, '/disks/0/format', 'qcow2')).toEqual({ disks: [{ format: 'qcow2' }] });
+  it.each(['/vm/vfio/2/id', '/vm/vfio/00/id', '/vm/vfio/-1', '/vm/vfio/ 1/id', '/vm/vfio/1e0'])(
+    'leaves a list as it is that has no item %s',
+    (pointer) => {
+      expect(withValueAt(document, pointer, 'c')).toEqual(document);
+      expect(withValues(document, [{ pointer, to: 'c' }])).toEqual(document);
+    },
+  );
+
+  it('takes a number for a name where there is no list', () => {
+    expect(withValueAt({}, '/devices/0/p2p', true)).toEqual({ devices: { '0': { p2p: true } } });
+  });
+
+  it('sets one value as it sets one of several', () => {
+    const keys = fc.constantFrom('vm', 'vfio', '0', '1', '2', 'id', 'source', '__proto__', 'a~1b', '');
+    fc.assert(
+      fc.property(fc.array(keys, { maxLength: 5 }), fc.json(), (path, json) => {
+        const [pointer, to] = [path.map((key) => `/${key}`).join(''), JSON.parse(json) as unknown];
+        expect(withValueAt(document, pointer, to)).toStrictEqual(withValues(document, [{ pointer, to }]));
+      }),
+    );
   });
 
   it('sets nothing that every object inherits', () => {

@@ -178,6 +178,30 @@ describe('remedies', () => {
     expect(remedy?.changes.map(({ pointer }) => pointer)).toEqual(['/vm/vfio/1/unpluggedForMigration']);
   });
 
+  it('take a VM that gave its reasons for one that runs, whatever it is said to be', () => {
+    const given = {
+      ...devices({ protocol: 'none' }, { stopCopy: false }),
+      '/vm/vfio/1/enableMigration': 'on',
+      '/vm/runtime': { blockedReasons: ['d0: VFIO migration is not supported in kernel'] },
+    };
+    expect(remediesOf({ ...given, '/state': 'planned' })).toEqual(remediesOf(given));
+  });
+
+  it('make no loss of data reachable behind a refusal that only seems open', () => {
+    const given = {
+      '/vm/viommu': { model: 'virtio', addressWidth: 48 },
+      '/vm/vfio/0': { id: 'dev0', enableMigration: 'on', deviceDirtyTracking: 'off', guestDomain: 'dma' },
+      '/vm/otherDevices': [{ type: 'usb-mtp' }],
+      '/source/qemu': '11.1',
+    };
+    const both = 'unplug-for-migration + detach-device: allowed, device-replug';
+    expect(remediesOf(given)).toContain(both);
+    for (const machine of ['pc-q35-10.2', undefined]) {
+      const found = remediesOf({ ...given, '/vm/machine': machine });
+      expect(found.filter((each) => each.endsWith('risky, device-replug'))).toEqual([]);
+    }
+  });
+
   it('are not looked for where the verdict is allowed', () => {
     expect(decide({}).remedies).toEqual([]);
   });

@@ -95,6 +95,13 @@ describe('the summary', () => {
 });
 
 describe('what is assumed', () => {
+  it('of one VM is not said of another that is like it in all but that', () => {
+    const assumed = (given: Given) => of({ '/vm/memory': '3GiB', ...given }).assumptions;
+    const [before, backends] = [assumed({}), assumed({ '/vm/memoryBackends': [{ size: '1GiB' }] })];
+    expect(backends.filter((each) => !before.includes(each))).toHaveLength(1);
+    expect(assumed({})).toEqual(before);
+  });
+
   const memory = [
     'The firmware is taken to be SeaBIOS; what VFIO maps under OVMF has not been observed.',
     'Option ROMs end at 0xc0000; other adapters move the borders between 0xc0000 and 0xe8000.',

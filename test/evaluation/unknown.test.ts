@@ -5,6 +5,7 @@ import { descriptorWith, type Given, intel48 } from '../rules/rule-tester.ts';
 /** Of a host IOMMU all that first-stage translation asks for, but who made it. */
 const hostIommu = { dirtyTracking: true, addressWidth: 48, firstStage1g: true, errata772415: false, pasidBits: 0 };
 
+const able = { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: true };
 const relaxed = { '/source/qemu': '11.1', '/vm/viommu': intel48 };
 
 describe('an unknown verdict', () => {
@@ -166,6 +167,40 @@ describe('an unknown verdict', () => {
         },
       ],
     ]);
+  });
+
+  it('asks no device that QEMU denied before whether it blocks, where another is open', () => {
+    const given = {
+      '/vm/vfio': [{ id: 'a' }, { id: 'b', enableMigration: 'on' }],
+      '/vm/runtime': { blockedReasons: [] },
+      '/source/devices': { a: { ...able, stopCopy: false }, b: { ...able, stopCopy: undefined } },
+    };
+    expect(evaluate(descriptorWith(given)).verdict).toBe('allowed');
+  });
+
+  it('tells what a value decides of what is asked then, not of a fact that is taken for granted', () => {
+    const { unknowns } = evaluate(
+      descriptorWith({
+        '/vm/vfio/0': { backend: 'iommufd', enableMigration: 'on', deviceDirtyTracking: 'off' },
+        '/source': { qemu: '11.0', iommu: { vendor: 'intel' }, devices: { dev0: able } },
+      }),
+    );
+    // Linux 5.10 has no iommufd; but which kernel it is no longer matters, so nobody asks.
+    expect(unknowns.find(({ pointer }) => pointer === '/source/iommu/dirtyTracking')?.decides).toEqual({
+      true: 'unknown',
+      false: 'unsafe',
+    });
+  });
+
+  it.each([
+    ['0', 'b'],
+    ['b', '0'],
+  ])('is the same whatever devices are called: %s and %s', (...ids) => {
+    const decidesOf = (names: readonly string[]) =>
+      evaluate(descriptorWith({ '/vm/vfio': names.map((id) => ({ id })), '/source/devices': undefined })).unknowns.map(
+        ({ decides }) => decides,
+      );
+    expect(decidesOf(ids)).toEqual(decidesOf(['a', 'b']));
   });
 
   it('counts what is taken for granted of a fact only while it is missing', () => {
