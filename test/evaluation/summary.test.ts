@@ -95,6 +95,12 @@ describe('the summary', () => {
 });
 
 describe('what is assumed', () => {
+  it('of how long the last pass takes', () => {
+    const given = { '/migration': { parameters: { bandwidth: '1TiB' } } };
+    expect(of(given).convergence?.converges).toBe(true);
+    expect(of(given).assumptions).toContain('The state of devices, whose size is not known, is not counted.');
+  });
+
   it('of one VM is not said of another that is like it in all but that', () => {
     const assumed = (given: Given) => of({ '/vm/memory': '3GiB', ...given }).assumptions;
     const [before, backends] = [assumed({}), assumed({ '/vm/memoryBackends': [{ size: '1GiB' }] })];

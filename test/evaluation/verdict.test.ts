@@ -175,6 +175,13 @@ describe('what a verdict rests on', () => {
       because: ['blocker', 'migration-failure'],
     },
     {
+      name: 'what is open, where all that fires is behind it',
+      findings: [fires('blocker', { shadowedBy: 'other' }), open('blocker')],
+      verdict: 'blocked',
+      rests: [1],
+      because: ['blocker'],
+    },
+    {
       name: 'each cause once, in their order',
       findings: [
         fires('no-convergence'),
