@@ -248,6 +248,12 @@ describe('all remedies that there are, least effort first', () => {
       remedies: [`${unplugged(0)}, ${detached(0)}, ${detached(1)}, ${detached(2)}: allowed, device-replug`],
     },
     {
+      name: 'those that could stay otherwise go with those that must: one change is less than two',
+      given: { '/vm/otherDevices': [mtp, mtp, { type: 'ivshmem-plain', id: 'shm' }] },
+      verdict: 'blocked',
+      remedies: [`${detached(0)}, ${detached(1)}, ${detached(2)}: allowed, device-replug`],
+    },
+    {
       name: 'a vIOMMU: without the device for a while, or for good beside it, or without it',
       given: { '/vm/viommu': intel48 },
       verdict: 'blocked',
