@@ -299,7 +299,7 @@ describe('a simulation is refused', () => {
 
   it('not for events that concern another device', () => {
     const devices = ['a', 'b', 'c', 'd'].map((id) => ({ id, guestDomain: 'dma' }));
-    const events = Array.from({ length: 400 }, () => ({ type: 'switch', to: 'dma', device: 'b' }));
+    const events = Array.from({ length: 800 }, () => ({ type: 'switch', to: 'dma', device: 'b' }));
     const { containers } = run({
       '/vm/vfio': devices,
       '/source/devices': Object.fromEntries(devices.map(({ id }) => [id, { dmaLogging: false }])),

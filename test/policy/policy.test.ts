@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DecidedFinding, Decision } from '../../src/evaluation/decision.ts';
 import { evaluate } from '../../src/evaluation/evaluate.ts';
+import { placementsOf } from '../../src/evaluation/placements.ts';
 import { withRemedies } from '../../src/evaluation/remedies.ts';
 import { parsePolicy } from '../../src/http/policy-file.ts';
 import type { PolicyContent } from '../../src/policy/schema.ts';
@@ -390,4 +391,38 @@ it('a policy that says nothing changes nothing but the address', () => {
   const { decisionId: _id, ...plain } = evaluate(descriptorWith({}));
   expect(decision).toEqual(plain);
   expect(policyRevision).toMatch(/^[0-9a-f]{12}$/);
+});
+
+describe('placements under a policy', () => {
+  const rules = [
+    {
+      id: 'site-newer',
+      when: 'destination.qemu < source.qemu',
+      verdict: 'blocked' as const,
+      message: 'no QEMU older than {source.qemu}',
+    },
+  ];
+  const able = { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: true } as const;
+  const candidates = ['10.2.2', '10.0'].map((qemu) => ({ host: { qemu, kernel: '6.12', devices: { dev0: able } } }));
+  const place = (parts: Parts) => {
+    const policy = policyOf(parts).at(NOW);
+    const steps = placementsOf({ ...descriptorWith({}), candidates }, undefined, policy);
+    for (let step = steps.next(); ; step = steps.next()) if (step.done) return { placements: step.value, policy };
+  };
+
+  it('rest on what the site finds of both hosts, with each group and not with the source', () => {
+    const { placements, policy } = place({ rules });
+    expect(placements.policyRevision).toBe(policy.revision);
+    expect(
+      placements.groups.map(({ verdict, candidates: all, findings }) => [
+        verdict,
+        all.map(({ index }) => index),
+        findings.filter(({ outcome }) => outcome === 'fires').map(({ rule }) => rule),
+      ]),
+    ).toEqual([
+      ['allowed', [0], []],
+      ['blocked', [1], ['site-newer']],
+    ]);
+    expect(placements.findings).toEqual([]);
+  });
 });
