@@ -9,7 +9,7 @@ import { findingsOf } from './findings.ts';
 const OTHERS_A_COST = 4;
 
 /** What one search may spend. */
-export const BUDGET = 2000;
+export const BUDGET = 1100;
 
 /**
  * Descriptors that are judged to see what comes of them, with facts filled in or changed: as many as one request may pay

@@ -82,6 +82,15 @@ describe('power-of-two pieces', () => {
     );
   });
 
+  it.each([
+    ['all of 64 bits from 0 on', 0n, MAX, 64, 1n << 64n],
+    ['39 bits from 0 on', 0n, MAX, 39, 1n << 39n],
+    ['what the address is aligned to', 0x1800n, MAX, 64, 0x800n],
+    ['what remains', 0x10000n, 0x12fffn, 64, 0x2000n],
+  ])('the first is %s', (_name, start, end, bits, size) => {
+    expect(alignedPowerOfTwo(start, end, bits)).toBe(size);
+  });
+
   it('cover the range without gap or overlap', () => {
     fc.assert(
       fc.property(ranges, ({ start, end }) => {
@@ -121,6 +130,9 @@ describe('power-of-two pieces', () => {
     ['48 bits above the interrupt window', 0xfef0_0000n, (1n << 48n) - 1n, 48, 18],
     ['16 TiB at 16 TiB, of 2^32 pages', 1n << 44n, (1n << 45n) - 1n, 48, 1],
     ['two pages in blocks of at most 2 KiB', 0x1000n, 0x2fffn, 11, 4],
+    ['a page in two halves', 0x800n, 0x17ffn, 64, 2],
+    ['a page between two halves', 0x2800n, 0x47ffn, 64, 3],
+    ['a page and two bytes', 0x1000n, 0x2001n, 64, 2],
   ])('%s', (_name, start, end, bits, count) => {
     expect([...powerOfTwoPieces(start, end, bits)]).toHaveLength(count);
   });

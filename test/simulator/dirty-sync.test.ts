@@ -121,6 +121,18 @@ describe('one pass over the dirty bitmaps', () => {
       ],
     ],
     [
+      'ROMs are not asked for, where nothing is said of what is logged',
+      {
+        behaviours: {
+          domainUnmap: 'whole',
+          bitmapGate: 'tracking-started',
+          iommufdUnmap: 'plain',
+          regionDelBitmap: 'none',
+        },
+      },
+      [{ iova: 0n, dirtyBytes: 2n * GIB }],
+    ],
+    [
       'until 10.2 ROMs are asked for, and dirty',
       { behaviours: behaviours('10.2') },
       [{ dirtyBytes: 2n * GIB }, { bitmapBytes: 8n, dirtyBytes: 256n << 10n }],
@@ -225,6 +237,8 @@ describe('tracking starts and stops', () => {
       ['start 0', 'stop 0'],
     ],
     ['stopping what did not start is nothing', machine, [stop], []],
+    ['stopping twice is stopping once', machine, [start('migration'), stop, stop], ['start 1', 'stop 1']],
+    ['nothing is asked before it starts', machine, [{ type: 'sync' }], []],
     [
       'starting what has started is nothing',
       machine,
@@ -278,6 +292,24 @@ describe('tracking starts and stops', () => {
     expect(shown(run(given, 'identity', ...events))).toEqual(steps);
   });
 
+  it.each<[what: string, given: Partial<Machine>]>([
+    ['type1', {}],
+    ['an IOMMU', { container: trackedBy('iommu') }],
+    ['type1, where a migration runs', { tracking: 'migration' }],
+    ['an IOMMU, where a migration runs', { container: trackedBy('iommu'), tracking: 'migration' }],
+  ])('the kernel knows, until it stops: %s', (_name, given) => {
+    const state = stateIn({ ...machine, ...given }, 'identity');
+    const tracked = () =>
+      state.host.backend === 'legacy'
+        ? [state.host.type1.tracking]
+        : [...new Set(state.host.ioas.hwpts.map(({ tracking }) => tracking))];
+    expect(tracked()).toEqual([given.tracking === 'migration']);
+    Array.from(react(state, start('migration')));
+    expect(tracked()).toEqual([true]);
+    Array.from(react(state, stop));
+    expect(tracked()).toEqual([false]);
+  });
+
   it('type1 says how much kernel memory its bitmaps take', () => {
     const [step] = run({ ...machine, sections: [ram] }, 'identity', start('migration'));
     expect(step).toMatchObject({ tracker: 'type1', kernelBytes: 128n << 10n, ranges: [] });
@@ -307,14 +339,40 @@ describe('a query that fails', () => {
 
   it('of a section larger than type1’s bitmap covers, which is mapped in blocks: refused by the kernel', () => {
     const blocks: MemorySection = { gpa: 0n, size: 16n << 40n, readOnly: false, blockSize: GIB };
-    const step = first({ sections: [blocks] });
-    expect(step).toMatchObject({
-      ioctls: 1,
-      bitmapBytes: 512n * MIB,
-      dirtyBytes: 0n,
-      dirtyBytesAtMost: 0n,
-      failure: { result: -22, errno: 'EINVAL', refusedBy: 'kernel' },
-    });
+    for (const iommuGroup of [true, false]) {
+      const step = first({ sections: [blocks], container: { ...container, kernel: { ...kernel, iommuGroup } } });
+      expect(step).toMatchObject({
+        ioctls: 1,
+        bitmapBytes: 512n * MIB,
+        dirtyBytes: 0n,
+        dirtyBytesAtMost: 0n,
+        failure: { result: -22, errno: 'EINVAL', refusedBy: 'kernel' },
+      });
+    }
+  });
+
+  it('of all 2^64 bytes, whose bitmap C takes for one of 0 bytes: not issued', () => {
+    const everything: MappingRun[] = [{ iova: 0n, size: 1n << 64n, count: 1n, gpa: 0n }];
+    const behind: Machine = {
+      ...machine,
+      viommu: { model: 'virtio' },
+      container: trackedBy('iommu'),
+      mappings: everything,
+    };
+    expect(pass(behind, 'dma')).toMatchObject([{ ioctls: 0, dirtyBytesAtMost: 0n, failure: noMemory }]);
+  });
+
+  it('reads just what it is asked, where that takes several calls', () => {
+    const mappings: MappingRun[] = [
+      { iova: 0n, size: GIB, count: 12_000n, gpa: 0n },
+      { iova: 12_000n * GIB, size: 2n * MIB, count: 4n, gpa: 0n },
+    ];
+    const state = stateIn({ ...machine, viommu: { model: 'virtio' }, tracking: 'migration', mappings }, 'dma');
+    mappingsOf(state.host).take(0n, 0n);
+    expect([...react(state, { type: 'sync' })]).toMatchObject([
+      { count: 12_000n, dirtyBytes: 11_999n * GIB },
+      { count: 4n, dirtyBytes: 8n * MIB },
+    ]);
   });
 
   it('reads many mappings behind a vIOMMU that are together larger than one bitmap covers, each by itself', () => {
@@ -327,12 +385,14 @@ describe('a query that fails', () => {
         { type: 'sync' },
       ),
     ];
-    expect(steps.find(({ kind }) => kind === 'query')).toMatchObject({
+    const step = steps.find(({ kind }) => kind === 'query');
+    expect(step).toMatchObject({
       count: 16_384n,
       bitmapBytes: 32n << 10n,
       dirtyBytes: 16_384n * GIB,
       dirtyBytesAtMost: 16_384n * GIB,
     });
+    expect(step).not.toHaveProperty('failure');
   });
 
   it('of what is mapped in part finds no more than that', () => {

@@ -107,6 +107,11 @@ describe('devices are asked to log', () => {
       { ranges: [{ size: 2n * GIB }, { iova: 4n * GIB, size: 61n * GIB }] },
     ],
     [
+      'memory that devices cannot write is not logged',
+      { ...machine, sections: [...machine.sections, { gpa: 32n * GIB, size: GIB, readOnly: true }] },
+      { ranges: [{ size: 2n * GIB }, { size: 14n * GIB }] },
+    ],
+    [
       'behind intel-iommu the upper range reaches 2^64',
       { ...machine, viommu: intel },
       { failure: { errno: 'EOVERFLOW' } },
@@ -119,7 +124,12 @@ describe('devices are asked to log', () => {
     ['no section at all', { ...machine, sections: [] }, { ioctls: 0, failure: { errno: 'ENOMEM', refusedBy: 'qemu' } }],
   ])('%s', (_name, given, expected) => {
     const domain = given.viommu.model === 'none' ? 'identity' : 'blocking';
-    const { steps } = simulate({ ...given, domain }, [{ type: 'tracking-start', by: 'migration' }]);
+    const { steps } = simulate({ ...given, domain }, [
+      { type: 'tracking-start', by: 'migration' },
+      { type: 'tracking-stop' },
+    ]);
     expect(steps[0]).toMatchObject({ kind: 'tracking-start', tracker: 'device', ...expected });
+    // What failed is off again.
+    expect(steps).toHaveLength('failure' in expected ? 1 : 2);
   });
 });

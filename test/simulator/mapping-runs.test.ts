@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type MappingRun, MappingRuns, totalBytes, totalMappings } from '../../src/simulator/index.ts';
+import { firstOverlap, type MappingRun, MappingRuns, totalBytes, totalMappings } from '../../src/simulator/index.ts';
+
+const PAGE = 0x1000n;
+const ADDRESSES = 1n << 64n;
 
 const run = (iova: bigint, size: bigint, count: bigint, gpa?: bigint): MappingRun => ({
   iova,
@@ -16,11 +19,65 @@ describe('MappingRuns', () => {
     expect([...runs]).toEqual([run(0x1000n, 0x1000n, 1n, 0x70000n), run(0x5000n, 0x1000n, 4n, 0x74000n)]);
   });
 
-  it.each([
-    { name: 'overlapping runs', runs: [run(0n, 0x1000n, 2n), run(0x1000n, 0x1000n, 1n)] },
-    { name: 'a run past 2^64 - 1', runs: [run((1n << 64n) - 0x1000n, 0x1000n, 2n)] },
-  ])('refuses $name', ({ runs }) => {
-    expect(() => new MappingRuns(runs)).toThrow(RangeError);
+  it.each<[name: string, at: string, runs: MappingRun[]]>([
+    ['overlapping runs', '0x1000', [run(0n, PAGE, 2n), run(PAGE, PAGE, 1n)]],
+    [
+      'overlapping runs, whatever comes first',
+      '0x1000',
+      [run(PAGE, PAGE, 1n), run(PAGE * 8n, PAGE, 1n), run(0n, PAGE, 2n)],
+    ],
+    ['a mapping inside a larger one', '0x1000', [run(0n, 2n * PAGE, 1n), run(PAGE, PAGE, 1n)]],
+    [
+      'overlapping runs of less than a page, high up',
+      '0x8000000000000800',
+      [run(1n << 63n, 0x200n, 5n), run((1n << 63n) + 0x800n, 0x200n, 1n)],
+    ],
+    ['a run past 2^64 - 1', '0xfffffffffffff000', [run(ADDRESSES - PAGE, PAGE, 2n)]],
+    ['a run past 2^64 - 1 by a byte', '0xffffffffffffffff', [run(ADDRESSES - 1n, 1n, 2n)]],
+    ['a run below 0', '0x-1000', [run(-PAGE, PAGE, 1n)]],
+    ['a run from 2^64 on', '0x10000000000000000', [run(ADDRESSES, PAGE, 1n)]],
+    ['a mapping of more than 2^64 bytes', '0x0', [run(0n, ADDRESSES + PAGE, 1n)]],
+    ['more than 2^64 mappings', '0x0', [run(0n, 1n, ADDRESSES + 1n)]],
+  ])('refuses %s', (_name, at, runs) => {
+    expect(() => new MappingRuns(runs)).toThrow(new RangeError(`mappings overlap at ${at}`));
+  });
+
+  it.each<[name: string, runs: MappingRun[], at: number]>([
+    ['nothing', [], -1],
+    ['back to back from 0 on', [run(0n, PAGE, 2n), run(2n * PAGE, PAGE, 1n)], -1],
+    ['apart', [run(PAGE, PAGE, 1n), run(8n * PAGE, PAGE, 1n)], -1],
+    ['up to the last byte', [run(ADDRESSES - PAGE, PAGE, 1n)], -1],
+    ['overlapping by a byte', [run(0n, PAGE, 2n), run(2n * PAGE - 1n, 1n, 1n)], 1],
+    ['overlapping twice', [run(0n, PAGE, 2n), run(PAGE, PAGE, 2n), run(PAGE, PAGE, 2n)], 1],
+    ['a byte past the last', [run(0n, PAGE, 1n), run(ADDRESSES - PAGE, PAGE + 1n, 1n)], 1],
+  ])('the first overlap of runs that are %s', (_name, runs, at) => {
+    expect(firstOverlap(runs)).toBe(runs[at]);
+  });
+
+  it('holds runs from wherever they come', () => {
+    const some = [run(8n * PAGE, PAGE, 1n), run(0n, PAGE, 2n)];
+    expect([...new MappingRuns(new Set(some))]).toEqual(some.toReversed());
+  });
+
+  it('holds 2^64 mappings of a byte, and one of the last byte', () => {
+    const bytes = run(0n, 1n, ADDRESSES);
+    expect([...new MappingRuns([bytes])]).toEqual([bytes]);
+    const last = run(ADDRESSES - 1n, 1n, 1n);
+    expect([...new MappingRuns([last])]).toEqual([last]);
+  });
+
+  it('is copied as it stands after an edit', () => {
+    const runs = new MappingRuns([run(0n, PAGE, 1n), run(2n * PAGE, PAGE, 1n), run(4n * PAGE, PAGE, 1n)]);
+    runs.take(2n * PAGE, 2n * PAGE);
+    const copy = new MappingRuns(runs);
+    runs.take(0n, 0n);
+    expect([...copy]).toEqual([run(0n, PAGE, 1n), run(4n * PAGE, PAGE, 1n)]);
+  });
+
+  it('refuses to add a run that ends on the first byte of another', () => {
+    const runs = new MappingRuns([run(10n, 1n, 1n)]);
+    expect(runs.add(run(0n, 11n, 1n))).toBe(false);
+    expect(runs.add(run(0n, 10n, 1n))).toBe(true);
   });
 
   it('holds a mapping that ends with the address space', () => {
@@ -35,6 +92,11 @@ describe('MappingRuns', () => {
     expect([...new MappingRuns(runs)]).toEqual([all]);
     expect(runs.take(5n, 5n)).toEqual([all]);
     expect([...runs]).toEqual([]);
+  });
+
+  it('drains runs whole between two ends', () => {
+    const runs = new MappingRuns([run(0n, 1n, 4n), run(10n, 1n, 4n), run(20n, 1n, 4n)]);
+    expect([...runs.drain(2n, 21n)]).toEqual([run(2n, 1n, 2n), run(10n, 1n, 4n), run(20n, 1n, 2n)]);
   });
 
   it('drains to the end where the caller breaks off', () => {
@@ -171,6 +233,21 @@ describe('MappingRuns sorts', () => {
         expect([...new MappingRuns(given)]).toEqual(ascending);
       }),
     );
+  });
+
+  it('bytes by all their bits, as many as there are digits and more', () => {
+    const bytes = Array.from({ length: 8192 }, (_, i) => run(BigInt(i), 1n, 1n));
+    expect([...new MappingRuns(bytes.toReversed())]).toEqual(bytes);
+  });
+
+  it('with each run its guest address, where every other has one', () => {
+    const pages = [
+      run(0n, PAGE, 1n),
+      run(PAGE, PAGE, 1n, PAGE),
+      run(2n * PAGE, PAGE, 1n),
+      run(3n * PAGE, PAGE, 1n, 0n),
+    ];
+    expect([...new MappingRuns(pages.toReversed())]).toEqual(pages);
   });
 
   it('runs of which two overlap by a byte, and refuses them', () => {

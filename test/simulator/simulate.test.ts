@@ -6,6 +6,8 @@ import {
   type Figures,
   figuresOf,
   type GuestEvent,
+  mappingsOf,
+  react,
   type MappingRun,
   type MapStep,
   type MemorySection,
@@ -149,6 +151,46 @@ describe('what a switch costs', () => {
       { unmapCalls: 0n, mapCalls: 0n },
     ],
     ['amd: 44 pieces, 20 of them too large', on({ viommu: amd }), [toBlocking], { unmapCalls: 44n, failures: 20n }],
+    [
+      'amd, all contexts invalidated: the same, and all mapped again',
+      on({ viommu: amd, tracking: 'off' }),
+      [{ type: 'invalidate', scope: 'context-global' }],
+      { unmapCalls: 44n, mapCalls: 2n },
+    ],
+    [
+      'amd, a system reset: the same, then two sections, and what an identity domain maps',
+      on({ viommu: amd, tracking: 'off' }),
+      [{ type: 'system-reset' }],
+      { unmapCalls: 46n, mapCalls: 2n },
+    ],
+    [
+      'intel, blocked by a switch, and all invalidated: the whole aperture twice',
+      on({ tracking: 'off' }),
+      [toBlocking, { type: 'invalidate', scope: 'iotlb-global' }],
+      { unmapCalls: 56n },
+    ],
+    [
+      'intel, translation turned on after a reset: still blocked',
+      on({ tracking: 'off' }),
+      [{ type: 'system-reset' }, { type: 'translation', on: true }, { type: 'invalidate', scope: 'iotlb-global' }],
+      { unmapCalls: 28n + 2n + 2n + 28n, mapCalls: 2n },
+    ],
+    [
+      'intel, translation turned on again: all unmapped, and mapped when its domain is invalidated',
+      on({ tracking: 'off' }),
+      [
+        { type: 'translation', on: true },
+        { type: 'invalidate', scope: 'iotlb-domain' },
+      ],
+      { unmapCalls: 28n, mapCalls: 2n },
+    ],
+    ['intel, blocked already', on({ tracking: 'off', domain: 'blocking' }), [toBlocking], { unmapCalls: 0n }],
+    [
+      'intel, in the identity domain already',
+      on({ tracking: 'off', domain: 'identity' }),
+      [toIdentity],
+      { unmapCalls: 0n, mapCalls: 0n },
+    ],
     ['amd, bypass: the same, then two sections', on({ viommu: amd }), [toIdentity], { unmapCalls: 90n }],
     [
       'virtio: each mapping, then everything at once',
@@ -260,6 +302,8 @@ describe('every step, in order', () => {
   const hex = (value: bigint): string => `0x${value.toString(16)}`;
   const first = on({ viommu: { model: 'virtio' } });
   const maps = ['map viommu 0x1000 0x1000', 'map viommu 0x123456000 0x1000'];
+  const next = { ...low, iova: low.iova + KIB_4, gpa: 0x6000n };
+  const small = { iova: 0x20_0000n, size: KIB_4, count: 1n, gpa: 0x60_0000n };
   const unmaps = ['unmap viommu 0x1000 0x1000', 'unmap viommu 0x123456000 0x1000'];
   const everything = '0x0 0x10000000000000000';
   const [ramAt, romAt] = ['0x0 0x80000000', '0xfffc0000 0x40000'];
@@ -302,6 +346,31 @@ describe('every step, in order', () => {
       [{ type: 'driver-detach' }],
       ['unmap viommu 0x1000 0x1000', 'unmap viommu 0x2000 0x2000'],
     ],
+    [
+      'virtio-iommu, its driver lets go while it is bypassed',
+      first,
+      [{ type: 'translation', on: false }, { type: 'driver-detach' }],
+      [...unplugIommu, ...plugMemory],
+    ],
+    [
+      'virtio-iommu, on system memory, not bypassed again: it stays there',
+      first,
+      [toIdentity, { type: 'translation', on: true }],
+      [...unmaps, ...unplugIommu, ...plugMemory],
+    ],
+    [
+      'intel-iommu, from identity to DMA: a mapping that is no page, page by page',
+      on({ domain: 'identity', viommu: { ...intel, scalableMode: true } }),
+      [toDma({ iova: 0x1000n, size: 0x3000n, count: 1n, gpa: 0n })],
+      [...unplugMemory, `section-add iommu ${lower}`, `section-add iommu ${upper}`, 'map viommu 0x1000 0x1000 x3'],
+    ],
+    [
+      'smmuv3, accelerated: memory that is plugged is mapped',
+      on({ domain: 'dma', viommu: { model: 'smmuv3', accel: true } }),
+      [{ type: 'plug', section: { gpa: 0x1_0000_0000n, size: KIB_4, readOnly: false } }],
+      ['section-add memory 0x100000000 0x1000', 'map section 0x100000000 0x1000'],
+    ],
+    ['virtio-iommu, a map of two runs', { ...first, mappings: [] }, [{ type: 'map', mappings: [low, high] }], maps],
     ['virtio-iommu, a system reset', first, [{ type: 'system-reset' }], [...unmaps, ...unplugIommu, ...plugMemory]],
     [
       'virtio-iommu, bypassed and not',
@@ -394,11 +463,60 @@ describe('every step, in order', () => {
     ['nothing', {}, [], [low]],
     ['other memory, behind virtio-iommu', { viommu: { model: 'virtio' } }, [{ ...low, gpa: 0x9000n }], [low]],
     ['the same memory, behind virtio-iommu', { viommu: { model: 'virtio' } }, [low], []],
+    ['memory that nobody said', { mappings: [{ iova: low.iova, size: KIB_4, count: 1n }] }, [low], []],
+    ['the same memory, two pages at once', { mappings: [low, next] }, [{ ...low, count: 2n }], []],
+    ['the same memory, in a large page', { mappings: [small] }, [{ ...small, size: 0x20_0000n }], [small]],
   ])('what the host maps on is told by where the guest maps it to: %s', (_what, given, guest, left) => {
     const state = stateIn(on({ mappings: [low], ...given }), 'dma');
     state.table = tableOf(state.machine.viommu, guest);
     expect(leftIn(state)).toEqual(left);
   });
+
+  it('what lies across a section as large is left of something else', () => {
+    const state = stateIn(on({ sections: [{ gpa: 0x1000n, size: 0x3000n, readOnly: false }] }), 'identity');
+    const across = { iova: 0x2000n, size: 0x3000n, count: 1n, gpa: 0x2000n };
+    mappingsOf(state.host).take(0n, 1n << 32n);
+    mappingsOf(state.host).add(across);
+    expect(leftIn(state)).toEqual([across]);
+  });
+
+  it('of a large page around the interrupt window the host maps what lies beside it', () => {
+    const gib = { iova: 0xc000_0000n, size: 1n << 30n, count: 1n, gpa: 0n };
+    const { host } = stateIn(on({ mappings: [gib] }), 'dma');
+    expect([...mappingsOf(host)].map(({ iova, size }) => [iova, size])).toEqual([
+      [0xc000_0000n, 0x3ee0_0000n],
+      [0xfef0_0000n, 0x110_0000n],
+    ]);
+  });
+
+  it.each<[what: string, given: SimulatedMachine, events: GuestEvent[]]>([
+    [
+      'virtio-iommu, its driver lets go of a mapping that is not aligned',
+      { ...first, mappings: [{ iova: 0x1000n, size: 0x3000n, count: 1n, gpa: 0n }] },
+      [{ type: 'driver-detach' }],
+    ],
+    [
+      'virtio-iommu, a mapping in the empty domain that stands for blocking',
+      { ...first, domain: 'identity' },
+      [toBlocking, { type: 'map', mappings: [low] }],
+    ],
+    [
+      'intel-iommu, an unmap of the first of two pages',
+      on({ mappings: [{ ...low, count: 2n }] }),
+      [{ type: 'unmap', iova: low.iova, size: KIB_4 }],
+    ],
+  ])('the host maps what the guest maps, and no more: %s', (_what, given, events) => {
+    expect(simulate(given, events).leftMapped).toEqual([]);
+  });
+
+  it.each<Viommu>([intel, { model: 'amd' }])(
+    '$model, a map while the device is on system memory: nothing',
+    (viommu) => {
+      const state = stateIn(on({ viommu, mappings: [] }), 'dma');
+      Array.from(react(state, { type: 'translation', on: false }));
+      expect([...react(state, { type: 'map', mappings: [low] })]).toEqual([]);
+    },
+  );
 });
 
 describe('what else may happen', () => {

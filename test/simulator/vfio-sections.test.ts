@@ -62,6 +62,20 @@ describe('q35 with 256 MiB, as VFIO maps it in QEMU 11.1.3', () => {
       ],
     ],
     [
+      'with std VGA and no option ROMs',
+      { stage: 'booted', vga: 'std', optionRomEnd: 0xc_0000n },
+      [
+        [0n, 0xa_0000n, 'rw', 'ram'],
+        [0xc_0000n, 0xc_3000n, 'rw', 'ram'],
+        [0xc_3000n, 0xe_8000n, 'ro', 'ram'],
+        [0xe_8000n, 0xf_0000n, 'rw', 'ram'],
+        [0xf_0000n, 0x10_0000n, 'ro', 'ram'],
+        [0x10_0000n, 0x1000_0000n, 'rw', 'ram'],
+        [0xfd00_0000n, 0xfe00_0000n, 'rw', 'vga.vram'],
+        [0xfffc_0000n, 0x1_0000_0000n, 'ro', 'pc.bios'],
+      ],
+    ],
+    [
       'with one network boot ROM',
       { stage: 'booted', vga: 'none', optionRomEnd: 0xc_1000n },
       [
@@ -135,6 +149,17 @@ describe('DIMMs', () => {
     const layout = q35(GIB, { maxRamSize: 3n * GIB });
     expect(pcSections(layout, booted, [{ size: GIB }, { size: GIB }]).sections.at(-1)).toMatchObject({ gpa: 5n * GIB });
     expect(() => pcSections(layout, booted, [{ size: GIB }, { size: GIB + 2n * MIB }])).toThrow('do not fit');
+  });
+
+  it('need not be there', () => {
+    const { sections } = virtSections(virtLayout({ ramSize: 4n * GIB, maxRamSize: 8n * GIB, slots: 1 }));
+    expect(sections).toMatchObject([{ gpa: GIB, size: 4n * GIB, region: 'ram' }]);
+  });
+
+  it('are of memory, as all that VFIO maps here', () => {
+    const { sections } = pcSections(room(8n * GIB), { stage: 'booted', vga: 'std' }, [{ size: GIB }]);
+    expect(new Set(sections.map(({ region }) => region))).toEqual(new Set(['ram', 'vga.vram', 'pc.bios', 'dimm']));
+    for (const { kind } of sections) expect(kind).toBe('ram');
   });
 
   it('follow the RAM of an arm virt machine', () => {

@@ -59,15 +59,26 @@ describe('a row of maps, of which the kernel refuses some', () => {
       'three mappings may be locked',
       [],
       kernel({ memlockLimit: 7n * PAGE }),
-      at(10n, 2n, 4n),
+      at(10n, 2n, 6n),
       [
         [10n, 3n],
-        [16n, 1n, 'ENOMEM'],
+        [16n, 3n, 'ENOMEM'],
       ],
     ],
     [
       'the aperture ends: each is refused by itself',
       [],
+      kernel({ iovaRanges: [{ iova: 0n, size: 12n * PAGE }] }),
+      at(10n, 1n, 4n),
+      [
+        [10n, 2n],
+        [12n, 1n, 'EINVAL'],
+        [13n, 1n, 'EINVAL'],
+      ],
+    ],
+    [
+      'the aperture ends, whatever lies behind it',
+      [at(20n)],
       kernel({ iovaRanges: [{ iova: 0n, size: 12n * PAGE }] }),
       at(10n, 1n, 4n),
       [
@@ -178,6 +189,7 @@ describe('a row of unmaps', () => {
     ['every page', [at(10n, 1n, 6n)], at(10n, 2n, 3n), [[10n, 3n, 6n]]],
     ['a mapping that fills one', [at(12n, 2n)], at(10n, 2n, 3n), [[10n, 3n, 2n]]],
     ['two that fill one each', [at(12n, 2n, 2n)], at(10n, 2n, 3n), [[10n, 3n, 4n]]],
+    ['one of three pages that ends one of four', [at(12n, 3n)], at(11n, 4n, 3n), [[11n, 3n, 3n]]],
     ['mappings of three pages in unmaps of six', [at(10n, 3n, 4n)], at(10n, 6n, 2n), [[10n, 2n, 12n]]],
     [
       'one across the border of two: both refused',

@@ -43,6 +43,15 @@ test.each<[string, bigint, bigint, [iova: bigint, size: bigint][]]>([
     ]),
   ],
   ['one page', PAGE, 2n * PAGE - 1n, [[PAGE, PAGE]]],
+  [
+    'two pages, one on each side of the middle',
+    (1n << 63n) - PAGE,
+    (1n << 63n) + PAGE - 1n,
+    [
+      [(1n << 63n) - PAGE, PAGE],
+      [1n << 63n, PAGE],
+    ],
+  ],
 ])('%s', (_, start, end, unmaps) => {
   expect(Array.from(unmapWhole({ start, end }), ({ iova, size }) => [iova, size])).toEqual(unmaps);
 });
@@ -142,6 +151,12 @@ test.each<[event: string, domain: SimulatedMachine['domain'], GuestEvent[], step
   ],
   ['maps above its 48 bits', 'dma', [{ type: 'map', mappings: [run(1n << 36n, 1n, 1n)] }], []],
   ['maps while it is blocked', 'blocking', [{ type: 'map', mappings: [run(1n, 1n, 1n)] }], []],
+  [
+    'invalidates all while the device is on system memory',
+    'identity',
+    [{ type: 'invalidate', scope: 'context-global' }],
+    [],
+  ],
   ['unmaps while the device is on system memory', 'identity', [{ type: 'unmap', iova: 0n, size: PAGE }], []],
 ])('the guest %s', (_, domain, events, expected) => {
   const steps = simulate({ ...guest, domain }, events).steps.map((step) =>

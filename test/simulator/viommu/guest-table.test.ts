@@ -49,6 +49,32 @@ describe('the tables of a guest that unmapped stay, but for those that it cleare
     expect(walk(table)).toBe(entries);
   });
 
+  test.each<[cleared: string, start: bigint, size: bigint, entries: string]>([
+    ['all of it but the last page', MIB_2, MIB_2 - KIB_4, '(2M) (4Kx512) (2Mx510) (1Gx511)'],
+    ['all of it but the first page', MIB_2 + KIB_4, MIB_2 - KIB_4, '(2M) (4Kx512) (2Mx510) (1Gx511)'],
+    ['it', MIB_2, MIB_2, '(2Mx512) (1Gx511)'],
+    ['the gibibyte', 0n, GIB, '(1Gx512)'],
+  ])('a table in which nothing is left goes with what is cleared later: %s', (_, start, size, entries) => {
+    const table = guestTable([page]);
+    clearLeaves(table, page.iova, page.iova);
+    clearLeaves(table, start, start + size - 1n);
+    expect(walk(table)).toBe(entries);
+  });
+
+  test('a leaf of 1 GiB has no table below it, when smaller ones take its place either', () => {
+    const table = guestTable([page]);
+    clearLeaves(table, page.iova, page.iova);
+    mapLeaves(table, at(0n, GIB));
+    mapLeaves(table, at(4n * MIB_2, MIB_2));
+    expect(walk(table)).toBe('(2Mx4) 2M (2Mx507) (1Gx511)');
+  });
+
+  test('a leaf of 2 MiB of which a page is cleared goes whole, and leaves no table of pages', () => {
+    const table = guestTable([at(MIB_2, MIB_2)]);
+    clearLeaves(table, MIB_2 + KIB_4, MIB_2 + KIB_4);
+    expect(walk(table)).toBe('(2Mx512) (1Gx511)');
+  });
+
   test.each<[size: string, leaf: bigint, entries: string]>([
     ['2 MiB', MIB_2, '(2Mx512) (1Gx511)'],
     ['1 GiB', GIB, '(1Gx512)'],

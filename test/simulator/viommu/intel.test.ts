@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { GuestEvent } from '../../../src/simulator/events.ts';
-import type { MappingRun } from '../../../src/simulator/mapping-runs.ts';
+import { type MappingRun, MappingRuns } from '../../../src/simulator/mapping-runs.ts';
 import { simulate, type SimulatedMachine } from '../../../src/simulator/simulate.ts';
-import { announce, apartFromZero, type Notifier, type UnmapNotice } from '../../../src/simulator/viommu/notifier.ts';
-import { unmapWhole } from '../../../src/simulator/viommu/intel.ts';
+import { announce, apartFromZero, type Notifier, noticeOf } from '../../../src/simulator/viommu/notifier.ts';
+import { unmapTracked, unmapWhole } from '../../../src/simulator/viommu/intel.ts';
+import { intelNotifiers } from '../../../src/simulator/viommu/sections.ts';
 import { type1Machine } from '../type1-machine.ts';
 
 const PAGE = 0x1000n;
@@ -11,10 +12,22 @@ const GIB = 1n << 30n;
 
 test.each<[notifier: string, start: bigint, end: bigint, unmaps: number]>([
   ['a page', PAGE, 2n * PAGE - 1n, 1],
+  ['half a page', PAGE, PAGE + PAGE / 2n - 1n, 0],
   ['the last page of its 39 bits, and all above', (1n << 39n) - PAGE, (1n << 64n) - 1n, 1],
   ['nothing of its 39 bits', 1n << 39n, (1n << 64n) - 1n, 0],
 ])('a notifier of %s', (_, start, end, unmaps) => {
   expect([...unmapWhole({ start, end }, 39)]).toHaveLength(unmaps);
+});
+
+test.each<[where: string, page: bigint, pages: bigint, unmaps: number]>([
+  ['at the end of the lower notifier: at once', 0xfedf8n, 8n, 1],
+  ['just below the upper one, between the two: neither hears of it, and it is not forgotten', 0xfeeffn, 1n, 0],
+])('the tracked loop as merged, of mappings %s', (_, page, pages, unmaps) => {
+  const run = { iova: page * PAGE, size: PAGE, count: pages, gpa: 0x4000_0000n };
+  const tree = new MappingRuns([run]);
+  const told = intelNotifiers.flatMap((notifier) => [...unmapTracked(notifier, tree, 'tracked-end-as-size')]);
+  expect(told).toEqual(unmaps === 1 ? [noticeOf(run)] : []);
+  expect([...tree]).toEqual(unmaps === 1 ? [] : [run]);
 });
 
 describe('what a notifier hears of a run of mappings', () => {
@@ -26,10 +39,6 @@ describe('what a notifier hears of a run of mappings', () => {
     count,
     ...(address !== undefined && { gpa: address * PAGE }),
   });
-  const pagesOf = ({ iova, size, count, translatedAddress }: UnmapNotice): Pages =>
-    translatedAddress === undefined
-      ? [iova / PAGE, size / PAGE, count]
-      : [iova / PAGE, size / PAGE, count, translatedAddress / PAGE];
   const notifier: Notifier = { start: 100n * PAGE, end: 200n * PAGE - 1n };
 
   test.each<[run: string, Pages, notices: Pages[]]>([
@@ -77,7 +86,7 @@ describe('what a notifier hears of a run of mappings', () => {
       ],
     ],
   ])('%s', (_, pages, notices) => {
-    expect(Array.from(announce(run(pages), notifier), pagesOf)).toEqual(notices);
+    expect([...announce(run(pages), notifier)]).toEqual(notices.map((notice) => noticeOf(run(notice))));
   });
 
   test.each<[notice: string, Pages, notices: Pages[]]>([
@@ -93,9 +102,7 @@ describe('what a notifier hears of a run of mappings', () => {
       ],
     ],
   ])('%s, the first apart where its address reads as none', (_, pages, notices) => {
-    const { gpa, ...rest } = run(pages);
-    const notice = gpa === undefined ? rest : { ...rest, translatedAddress: gpa };
-    expect(Array.from(apartFromZero(notice), pagesOf)).toEqual(notices);
+    expect([...apartFromZero(noticeOf(run(pages)))]).toEqual(notices.map((notice) => noticeOf(run(notice))));
   });
 });
 
@@ -106,7 +113,8 @@ describe('dirty bits that an unmap reads are credited to the memory that was map
     viommu: { model: 'intel', addressWidth: 48, scalableMode: false, firstStage: false },
     domain: 'dma',
     sections: [
-      { gpa: 0n, size: 2n * GIB, readOnly: false, ramAddress: 0n },
+      { gpa: 0n, size: GIB / 2n, readOnly: false, ramAddress: 0n },
+      { gpa: GIB / 2n, size: 3n * (GIB / 2n), readOnly: false, ramAddress: GIB / 2n },
       { gpa: 4n * GIB, size: 4n * GIB, readOnly: false, ramAddress: 2n * GIB },
       { gpa: 64n * GIB, size: GIB, readOnly: false },
     ],
@@ -162,7 +170,29 @@ describe('dirty bits that an unmap reads are credited to the memory that was map
       1n,
       { type: 'map', mappings: [at(16n * GIB, 3n * PAGE)] },
     ],
+    [
+      'and so right, where a large page of the same memory takes the place of small ones',
+      tracked,
+      [at(16n * GIB, GIB, 8n)],
+      0n,
+      { type: 'map', mappings: [at(16n * GIB, GIB, 1n, 512n * PAGE)] },
+    ],
   ])('%s', (_, behaviours, mappings, pages, event = leave) => {
     expect(lost(behaviours, mappings, event) / PAGE).toBe(pages);
+  });
+
+  test.each<[what: string, pages: bigint, address: bigint, credited: bigint]>([
+    ['the first page of the second one', 512n, 0n, 512n],
+    ['the middle of the second one', 768n, 0n, 0n],
+    ['the middle of the second one, whose middle it is', 768n, 256n, 256n],
+    ['the last quarter of the second one, where its last quarter is not', 896n, 128n, 0n],
+  ])('all to address 0, as mailed, of three large pages of which RAM begins at %s', (_, pages, address, credited) => {
+    const sections = [
+      { gpa: 0n, size: GIB, readOnly: false, ramAddress: 16n * GIB },
+      { gpa: GIB, size: GIB, readOnly: false, ramAddress: address * PAGE },
+    ];
+    const large = at(GIB, GIB - pages * PAGE, 3n, 512n * PAGE);
+    const { steps } = simulate({ ...machine, sections, behaviours: mailed, mappings: [large] }, [leave]);
+    expect(steps).toMatchObject([{ kind: 'unmap', dirtyBytesLost: (1536n - credited) * PAGE }]);
   });
 });

@@ -137,6 +137,16 @@ describe('after the guest', () => {
       ],
     ],
     [
+      'gathered one page into a large one that begins with it, they are one unmap of its size too',
+      [[2n * MIB, PAGE, GIB]],
+      [[2n * MIB, 2n * MIB, GIB]],
+      [
+        ['unmap', 2n * MIB, 2n * MIB, GIB],
+        ['map', 2n * MIB, 2n * MIB, GIB],
+      ],
+      [[2n * MIB, 2n * MIB, GIB]],
+    ],
+    [
       'split a large page in place, only the first entry of the new table is unmapped and the tree forgets the rest',
       [[2n * MIB, 2n * MIB, GIB]],
       [[2n * MIB + PAGE, PAGE, GIB + PAGE]],

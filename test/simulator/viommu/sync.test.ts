@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { IovaTree } from '../../../src/simulator/iova-tree.ts';
 import { MappingRuns, type MappingRun } from '../../../src/simulator/mapping-runs.ts';
 import { ADDRESS_MAX } from '../../../src/simulator/uint64.ts';
@@ -75,6 +75,92 @@ describe('a walk over runs', () => {
     expect([...syncRuns(guestTable([run]), tree, 48, 0n, ADDRESS_MAX)]).toEqual([{ type: 'map', run }]);
     const holes = [...syncRuns(guestTable(), tree, 48, 0n, ADDRESS_MAX)];
     expect(holes).toEqual([{ type: 'unmap-hole', run: { iova: 0n, size: 1n << 39n, count: 8n } }]);
+  });
+});
+
+describe('what a walk over runs announces', () => {
+  /** First page, pages of each, how many, and the page that the first maps. */
+  type Pages = readonly [page: bigint, pages: bigint, count: bigint, address?: bigint];
+  const run = ([page, pages, count, address]: Pages): MappingRun => ({
+    iova: page * KIB_4,
+    size: pages * KIB_4,
+    count,
+    ...(address !== undefined && { gpa: address * KIB_4 }),
+  });
+  const shown = ({ type, run: { iova, size, count, gpa } }: SyncEvent): string =>
+    `${type} ${iova / KIB_4} ${size / KIB_4}x${count}${gpa === undefined ? '' : ` to ${gpa / KIB_4}`}`;
+
+  test.each<[what: string, known: Pages[], mapped: Pages[], events: string[]]>([
+    ['nothing where all is as it was', [[0n, 1n, 8n, 100n]], [[0n, 1n, 8n, 100n]], []],
+    ['nothing where no address was known', [[0n, 1n, 8n]], [[0n, 1n, 8n, 100n]], []],
+    ['nothing where no address is known now', [[0n, 1n, 8n, 100n]], [[0n, 1n, 8n]], []],
+    [
+      'what comes on both sides of a page that was there',
+      [[3n, 1n, 1n, 103n]],
+      [[0n, 1n, 8n, 100n]],
+      ['map 0 1x3 to 100', 'map 4 1x4 to 104'],
+    ],
+    [
+      'a page within a run that was mapped elsewhere',
+      [[3n, 1n, 1n, 7n]],
+      [[0n, 1n, 8n, 100n]],
+      ['map 0 1x3 to 100', 'unmap 3 1x1 to 103', 'map 3 1x1 to 103', 'map 4 1x4 to 104'],
+    ],
+    [
+      'a leaf in the place of two pages once',
+      [
+        [0n, 1n, 1n, 100n],
+        [5n, 1n, 1n, 105n],
+      ],
+      [[0n, 512n, 1n, 1024n]],
+      ['unmap 0 512x1 to 1024', 'map 0 512x1 to 1024'],
+    ],
+    [
+      'leaves in the place of pages of two runs',
+      [
+        [0n, 1n, 513n, 4096n],
+        [600n, 1n, 500n, 8192n],
+      ],
+      [[0n, 512n, 4n, 1024n]],
+      [
+        'unmap 0 512x2 to 1024',
+        'map 0 512x2 to 1024',
+        'unmap 1024 512x1 to 2048',
+        'map 1024 512x1 to 2048',
+        'map 1536 512x1 to 2560',
+      ],
+    ],
+    [
+      'pages in the place of two leaves: an unmap for each',
+      [[0n, 512n, 2n, 1024n]],
+      [[0n, 1n, 1024n, 1024n]],
+      [
+        'unmap 0 1x1 to 1024',
+        'map 0 1x1 to 1024',
+        'map 1 1x511 to 1025',
+        'unmap 512 1x1 to 1536',
+        'map 512 1x1 to 1536',
+        'map 513 1x511 to 1537',
+      ],
+    ],
+    [
+      'a hole in the place of two pages once',
+      [
+        [0n, 1n, 1n, 100n],
+        [5n, 1n, 1n, 105n],
+      ],
+      [],
+      ['unmap-hole 0 134217728x1'],
+    ],
+    [
+      'the hole that a leaf was in, and none beside it',
+      [[1n << 27n, 1n << 18n, 1n, 0n]],
+      [],
+      ['unmap-hole 134217728 134217728x1'],
+    ],
+  ])('%s', (_, known, mapped, events) => {
+    const walk = syncRuns(guestTable(mapped.map(run)), new MappingRuns(known.map(run)), 48, 0n, ADDRESS_MAX);
+    expect(Array.from(walk, shown)).toEqual(events);
   });
 });
 
