@@ -43,7 +43,7 @@ export const findingsIn = (scenario: Scenario): Finding[] => heedQemu(findingsOf
  */
 export function findingsSince(before: readonly Finding[], scenario: Scenario): Finding[] {
   const open = new Set(before.filter(({ outcome }) => outcome === 'unknown').map(({ rule }) => rule));
-  const kept = before.filter(({ rule, seen }) => seen || !open.has(rule));
+  const kept = before.filter(({ rule }) => !open.has(rule));
   return [...kept, ...heedStart(findingsOf(scenario, false, open), scenario)];
 }
 

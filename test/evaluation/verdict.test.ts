@@ -8,21 +8,14 @@ import {
   type KnownVerdict,
   settledVerdict,
 } from '../../src/evaluation/verdict.ts';
-import type { Finding, FindingRule } from '../../src/rules/finding.ts';
+import type { Finding } from '../../src/rules/finding.ts';
+import { anyRule } from '../rules/any-rule.ts';
 
-const rule: FindingRule = {
-  id: 'any-rule',
-  title: 'Any rule',
-  why: 'Any reason.',
-  layer: 'qemu',
-  liftedBy: [],
-  source: { confidence: 'confirmed', read: [] },
-};
-const ifTheGuestUnmaps = { ...rule, trigger: 'guest-unmap' } as const;
-const ofTheSite = { ...rule, layer: 'policy' } as const;
+const ifTheGuestUnmaps = { ...anyRule, trigger: 'guest-unmap' } as const;
+const ofTheSite = { ...anyRule, layer: 'policy' } as const;
 
 const finding = (outcome: Finding['outcome'], effect: Finding['effect'], more: Partial<Finding> = {}): Finding => ({
-  rule,
+  rule: anyRule,
   outcome,
   effect,
   host: 'source',

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Finding, isRefusal, type Phase, phaseOf } from '../../src/rules/finding.ts';
+import { anyRule } from './any-rule.ts';
 
-const plain: Finding['rule'] = {
-  id: 'any-rule',
-  title: 'Any rule',
-  why: 'Any reason.',
-  layer: 'qemu',
-  liftedBy: [],
-  source: { confidence: 'confirmed', read: [] },
-};
 const hazard = { trigger: 'guest-unmap' } as const;
 const asCalled = { fails: 'migrate-command' } as const;
 const asTrackingStarts = { fails: 'tracking-start' } as const;
@@ -53,7 +46,7 @@ describe('when it comes to pass, and whether it is a refusal whatever the guest 
     { name: 'it never ends', effect: 'no-convergence', phase: 'mid-migration', refuses: false },
     { name: 'data is lost', effect: 'data-loss', phase: 'silent', refuses: false },
   ])('$name', ({ effect, rule, phase, refuses }) => {
-    const finding = { effect, rule: { ...plain, ...rule } };
+    const finding = { effect, rule: { ...anyRule, ...rule } };
     expect(phaseOf(finding)).toBe(phase);
     expect(isRefusal(finding)).toBe(refuses);
   });

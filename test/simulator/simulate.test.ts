@@ -19,6 +19,7 @@ import {
   type Viommu,
 } from '../../src/simulator/index.ts';
 import { leftMapped as leftIn, stateIn, tableOf } from '../../src/simulator/state.ts';
+import { type1Machine } from './type1-machine.ts';
 
 const TIB = 1n << 40n;
 const KIB_4 = 1n << 12n;
@@ -40,15 +41,7 @@ const high: MappingRun = { iova: 0x1_2345_6000n, size: KIB_4, count: 1n, gpa: 0x
 const newest: SimulatedMachine = {
   behaviours: behaviours('11.1'),
   viommu: intel,
-  container: {
-    backend: 'legacy',
-    tracker: 'type1',
-    devices: 1,
-    trackingHwpts: 0,
-    pageSize: 4096n,
-    maxDirtyBitmapSize: 1n << 28n,
-    allocatable: null,
-  },
+  container: type1Machine.container,
   tracking: 'migration',
   domain: 'dma',
   mappings: [low, high],
