@@ -1,11 +1,10 @@
 import {
   type Domain,
-  figuresOf,
   highestBit,
   INTERRUPT_WINDOW,
   type Machine,
   type MappingRun,
-  switchDomain,
+  switchCost,
   type UnmapFigures,
 } from '../simulator/index.ts';
 import { formatSize, hex } from './quantities.ts';
@@ -85,7 +84,7 @@ export function bounds(
     { guest: MAPS_NOTHING, figures: empty },
     ...mostMapped(machine, limits).map((mappings) => ({
       guest: mapsWords(mappings),
-      figures: figuresOf(switchDomain({ ...machine, mappings }, from, to)),
+      figures: switchCost({ ...machine, mappings }, from, to).figures,
     })),
   ];
   const { figures, ...rest } = boundsOver(AMOUNTS, witnesses);

@@ -1,10 +1,9 @@
 import {
   type Domain,
-  figuresOf,
   type Machine,
   seesMemory,
   type Strategy,
-  switchDomain,
+  switchCost,
   type UnmapFigures,
 } from '../simulator/index.ts';
 import { type Bounds, bounds, limitsKey, type MappingLimits } from './bounds.ts';
@@ -75,21 +74,10 @@ function costOf(
   const key = `${machineKey(still)} ${limitsKey(still, limits)} ${from} ${to} ${sectionsKey()}`;
   return remembered.of(mappings, key, () => {
     const machine: Machine = { ...still, tracking: 'migration', mappings: [], sections };
-    const cost = mappings
-      ? exactCost({ ...machine, mappings: readMappings(mappings) }, from, to)
-      : boundedCost(machine, from, to, limits);
-    return { ...cost, assumptions: [...assumptions, ...cost.assumptions] };
+    if (mappings) return { ...switchCost({ ...machine, mappings: readMappings(mappings) }, from, to), assumptions };
+    const { strategy, figures } = switchCost(machine, from, to);
+    if (from !== 'dma') return { strategy, figures, assumptions };
+    const bounded = bounds(machine, from, to, figures, limits);
+    return { strategy, ...bounded, assumptions: [...assumptions, ...bounded.assumptions] };
   });
-}
-
-function exactCost(machine: Machine, from: Domain, to: Domain): TransitionCost {
-  const trace = switchDomain(machine, from, to);
-  return { strategy: trace.strategy, figures: figuresOf(trace), assumptions: [] };
-}
-
-function boundedCost(machine: Machine, from: Domain, to: Domain, limits: MappingLimits): TransitionCost {
-  const trace = switchDomain(machine, from, to);
-  const figures = figuresOf(trace);
-  const bounded = from === 'dma' ? bounds(machine, from, to, figures, limits) : { figures, assumptions: [] };
-  return { strategy: trace.strategy, ...bounded };
 }

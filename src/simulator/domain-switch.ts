@@ -2,7 +2,8 @@ import type { UnmapStep } from './container/unmap-step.ts';
 import { switchAddressSpace } from './address-space.ts';
 import type { Attachment } from './events.ts';
 import type { Domain, Machine, Viommu } from './machine.ts';
-import type { MappingRun } from './mapping-runs.ts';
+import { type Figures, tally } from './figures.ts';
+import { type MappingRun, totalBytes } from './mapping-runs.ts';
 import { leftMapped, type State, seesMemory, stateIn, tableOf } from './state.ts';
 import type { Pass, Step } from './steps.ts';
 import * as amd from './viommu/amd.ts';
@@ -111,14 +112,34 @@ export interface Trace {
   readonly leftMapped: readonly MappingRun[];
 }
 
+/** What a simulated switch comes to. */
+export interface SwitchCost {
+  readonly strategy: Strategy;
+  readonly figures: Figures;
+}
+
 /**
  * What QEMU unmaps, and what that costs, when the guest moves the container's device `from` one domain `to` another,
  * a DMA domain being empty at first.
  */
 export function switchDomain(machine: Machine, from: Domain, to: Domain): Trace {
   const state = stateIn(machine, from);
-  const steps = [...switchTo(state, { to })].filter((step): step is UnmapStep => step.kind === 'unmap');
+  const steps = [...unmapsIn(switchTo(state, { to }))];
   return { strategy: strategyOf(machine, from, to), steps, leftMapped: leftMapped(state) };
+}
+
+/** What {@link switchDomain} costs; its steps, of which there may be thousands, are not kept. */
+export function switchCost(machine: Machine, from: Domain, to: Domain): SwitchCost {
+  const state = stateIn(machine, from);
+  const figures = tally(unmapsIn(switchTo(state, { to })));
+  return {
+    strategy: strategyOf(machine, from, to),
+    figures: { ...figures, leftMappedBytes: totalBytes(leftMapped(state)) },
+  };
+}
+
+function* unmapsIn(steps: Iterable<Step>): Generator<UnmapStep> {
+  for (const step of steps) if (step.kind === 'unmap') yield step;
 }
 
 function strategyOf(machine: Machine, from: Domain, to: Domain): Strategy {

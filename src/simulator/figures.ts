@@ -1,7 +1,7 @@
 import type { UnmapFailure } from './container/unmap.ts';
 import type { UnmapStep } from './container/unmap-step.ts';
 import { type MappingRun, totalBytes } from './mapping-runs.ts';
-import type { Step } from './steps.ts';
+import type { QueryStep, Step } from './steps.ts';
 import { larger } from './uint64.ts';
 
 export type FailedStep = UnmapStep & { readonly failure: UnmapFailure };
@@ -42,52 +42,92 @@ export interface Figures extends UnmapFigures {
 }
 
 /** Folds the steps of a trace or of a simulation into what they cost. */
-export function figuresOf({
+export const figuresOf = ({
   steps,
   leftMapped,
 }: {
   readonly steps: readonly Step[];
   readonly leftMapped: readonly MappingRun[];
-}): Figures {
-  const all = <Kind extends Step['kind']>(kind: Kind): Extract<Step, { kind: Kind }>[] =>
-    steps.filter((step): step is Extract<Step, { kind: Kind }> => step.kind === kind);
-  const unmaps = all('unmap');
-  const maps = all('map');
-  const queries = all('query');
-  const starts = all('tracking-start');
-  const failures = unmaps.filter((step): step is FailedStep => step.failure !== undefined);
-  const largestBitmapBytes = largest(unmaps);
-  const ioctls = sum(unmaps, ({ count, ioctls: each }) => count * BigInt(each));
-  const mapCalls = sum(maps, ({ count }) => count);
-  return {
-    unmapCalls: sum(unmaps, ({ count }) => count),
-    ioctls,
-    bitmaps: sum(unmaps, ({ count, bitmapBytes }) => (bitmapBytes > 0n ? count : 0n)),
-    bitmapBytesAllocated: sum(unmaps, ({ count, bitmapBytes }) => count * bitmapBytes),
-    largestBitmapBytes,
-    failures: sum(failures, ({ count }) => count),
-    leftMappedBytes: totalBytes(leftMapped),
-    dirtyBytesLost: sum(unmaps, ({ dirtyBytesLost }) => dirtyBytesLost),
-    firstFailure: failures[0] ?? null,
-    fatal: failures.find(({ reaches }) => reaches === 'migration') ?? null,
-    mapCalls,
-    mapFailures: sum(maps, ({ count, failure }) => (failure ? count : 0n)),
-    queries: sum(queries, ({ count }) => count),
-    queryBitmapBytes: sum(queries, ({ count, bitmapBytes }) => count * bitmapBytes),
-    dirtyBytes: sum(queries, ({ dirtyBytes }) => dirtyBytes),
-    dirtyBytesAtMost: sum(queries, ({ dirtyBytesAtMost }) => dirtyBytesAtMost),
-    allIoctls:
-      ioctls +
-      mapCalls +
-      sum(queries, ({ count, ioctls: each }) => count * BigInt(each)) +
-      sum([...starts, ...all('tracking-stop')], ({ ioctls: each }) => BigInt(each)),
-    peakBitmapBytes: larger(largestBitmapBytes, largest(queries)),
-    trackingKernelBytes: starts.reduce((most, { kernelBytes }) => larger(most, kernelBytes), 0n),
+}): Figures => ({ ...tally(steps), leftMappedBytes: totalBytes(leftMapped) });
+
+type Tally = { -readonly [Amount in Exclude<keyof Figures, 'leftMappedBytes'>]: Figures[Amount] };
+
+/** What `steps` cost, each of which is looked at once and not kept. */
+export function tally(steps: Iterable<Step>): Readonly<Tally> {
+  const so: Tally = {
+    unmapCalls: 0n,
+    ioctls: 0n,
+    bitmaps: 0n,
+    bitmapBytesAllocated: 0n,
+    largestBitmapBytes: 0n,
+    failures: 0n,
+    dirtyBytesLost: 0n,
+    firstFailure: null,
+    fatal: null,
+    mapCalls: 0n,
+    mapFailures: 0n,
+    queries: 0n,
+    queryBitmapBytes: 0n,
+    dirtyBytes: 0n,
+    dirtyBytesAtMost: 0n,
+    allIoctls: 0n,
+    peakBitmapBytes: 0n,
+    trackingKernelBytes: 0n,
   };
+  for (const step of steps) {
+    switch (step.kind) {
+      case 'unmap':
+        addUnmaps(so, step);
+        break;
+      case 'map':
+        so.mapCalls += step.count;
+        so.allIoctls += step.count;
+        if (step.failure) so.mapFailures += step.count;
+        break;
+      case 'query':
+        addQueries(so, step);
+        break;
+      case 'tracking-start':
+        so.trackingKernelBytes = larger(so.trackingKernelBytes, step.kernelBytes);
+        so.allIoctls += BigInt(step.ioctls);
+        break;
+      case 'tracking-stop':
+        so.allIoctls += BigInt(step.ioctls);
+        break;
+      case 'section-add':
+      case 'section-del':
+      case 'refused':
+        break;
+    }
+  }
+  return so;
 }
 
-const sum = <T>(steps: readonly T[], amount: (step: T) => bigint): bigint =>
-  steps.reduce((total, step) => total + amount(step), 0n);
+function addUnmaps(so: Tally, step: UnmapStep): void {
+  const { count, bitmapBytes } = step;
+  const ioctls = count * BigInt(step.ioctls);
+  so.unmapCalls += count;
+  so.ioctls += ioctls;
+  so.allIoctls += ioctls;
+  if (bitmapBytes > 0n) so.bitmaps += count;
+  so.bitmapBytesAllocated += count * bitmapBytes;
+  so.largestBitmapBytes = larger(so.largestBitmapBytes, bitmapBytes);
+  so.peakBitmapBytes = larger(so.peakBitmapBytes, bitmapBytes);
+  so.dirtyBytesLost += step.dirtyBytesLost;
+  if (hasFailed(step)) {
+    so.failures += count;
+    so.firstFailure ??= step;
+    if (step.reaches === 'migration') so.fatal ??= step;
+  }
+}
 
-const largest = (steps: readonly { readonly bitmapBytes: bigint }[]): bigint =>
-  steps.reduce((most, { bitmapBytes }) => larger(most, bitmapBytes), 0n);
+const hasFailed = (step: UnmapStep): step is FailedStep => step.failure !== undefined;
+
+function addQueries(so: Tally, { count, ioctls, bitmapBytes, dirtyBytes, dirtyBytesAtMost }: QueryStep): void {
+  so.queries += count;
+  so.allIoctls += count * BigInt(ioctls);
+  so.queryBitmapBytes += count * bitmapBytes;
+  so.peakBitmapBytes = larger(so.peakBitmapBytes, bitmapBytes);
+  so.dirtyBytes += dirtyBytes;
+  so.dirtyBytesAtMost += dirtyBytesAtMost;
+}

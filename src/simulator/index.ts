@@ -6,7 +6,7 @@
 // A run: a machine, what happens to it, what that comes to.
 export type { Attachment, GuestEvent } from './events.ts';
 export { type FailedStep, type Figures, figuresOf, type UnmapFigures } from './figures.ts';
-export { type Strategy, switchDomain, type Trace } from './domain-switch.ts';
+export { type Strategy, type SwitchCost, switchCost, switchDomain, type Trace } from './domain-switch.ts';
 export type {
   AmdIommu,
   Domain,

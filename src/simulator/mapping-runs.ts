@@ -73,7 +73,7 @@ export class MappingRuns implements Iterable<MappingRun> {
   /** @throws RangeError when two of the `runs` overlap or one reaches past 2^64 − 1; see {@link firstOverlap}. */
   constructor(runs: Iterable<MappingRun> = []) {
     if (runs instanceof MappingRuns) {
-      if (runs.#length > 0) this.#hold(runs.#copy(0, runs.#length));
+      if (runs.#length > 0) this.#hold(runs.#copy(0));
     } else {
       const list = Array.isArray(runs) ? (runs as readonly MappingRun[]) : [...runs];
       if (list.length > 0) this.#hold(sortedColumns(list) ?? refuse(list));
@@ -208,21 +208,15 @@ export class MappingRuns implements Iterable<MappingRun> {
   }
 
   #widenGap(width: number): void {
-    const { room } = this.#columns;
-    const wide = emptyColumns(this.#length + width);
-    copyRuns(this.#columns, 0, this.#gap, wide, 0);
-    copyRuns(this.#columns, this.#behind, room, wide, this.#gap + width);
-    this.#columns = wide;
+    this.#columns = this.#copy(width);
     this.#behind = this.#gap + width;
   }
 
-  /** A copy of the runs from `first` (inclusive) to `stop` (exclusive), without a gap. */
-  #copy(first: number, stop: number): RunColumns {
-    const copy = emptyColumns(stop - first);
-    const middle = Math.min(Math.max(this.#gap, first), stop);
-    const width = this.#behind - this.#gap;
-    copyRuns(this.#columns, first, middle, copy, 0);
-    copyRuns(this.#columns, middle + width, stop + width, copy, middle - first);
+  /** A copy of all runs, with a gap of `width` rows where the gap is. */
+  #copy(width: number): RunColumns {
+    const copy = emptyColumns(this.#length + width);
+    copyRuns(this.#columns, 0, this.#gap, copy, 0);
+    copyRuns(this.#columns, this.#behind, this.#columns.room, copy, this.#gap + width);
     return copy;
   }
 

@@ -3,7 +3,7 @@ import type { Tracking } from './container/unmap.ts';
 import { type Domain, type Machine, type MemorySection, mappingsOfSection, type Viommu } from './machine.ts';
 import { lastByte, MappingRuns, type MappingRun } from './mapping-runs.ts';
 import { type GuestTable, guestTable } from './viommu/guest-table.ts';
-import { announce, mappingOf, type Notifier } from './viommu/notifier.ts';
+import { announce, mappingOf } from './viommu/notifier.ts';
 import { notifiersOf } from './viommu/sections.ts';
 import { pieces } from './viommu/virtio.ts';
 
@@ -80,14 +80,16 @@ export function seesMemory({ viommu }: Pick<Machine, 'viommu'>, domain: Domain, 
 }
 
 /** What VFIO should have mapped as the guest stands, ascending. */
-function currentMappings(state: State): readonly MappingRun[] {
-  if (state.view === 'memory') return state.sections.map(mappingsOfSection);
-  if (state.domain !== 'dma') return [];
-  if (state.machine.viommu.model === 'virtio') return [...state.table.leaves].flatMap((run) => [...pieces(run)]);
-  const notifiers: readonly Notifier[] = notifiersOf(state.machine.viommu).toReversed();
-  return [...state.table.leaves].flatMap((run) =>
-    notifiers.flatMap((notifier) => [...announce(run, notifier)].map(mappingOf)),
-  );
+function* currentMappings({ view, sections, domain, machine, table }: State): Generator<MappingRun> {
+  if (view === 'memory') for (const section of sections) yield mappingsOfSection(section);
+  else if (domain === 'dma') {
+    const isVirtio = machine.viommu.model === 'virtio';
+    const notifiers = notifiersOf(machine.viommu).toReversed();
+    for (const run of table.leaves) {
+      if (isVirtio) yield* pieces(run);
+      else for (const notifier of notifiers) for (const notice of announce(run, notifier)) yield mappingOf(notice);
+    }
+  }
 }
 
 /** What the host maps although the guest no longer does, or to other memory. */

@@ -136,7 +136,7 @@ function* entriesOfSize(table: GuestTable, size: bigint, start: bigint, end: big
       continue;
     }
     const whole = leaf === undefined || leaf.iova > at ? 0n : (lastByte(leaf) + 1n - at) / size;
-    if (leaf !== undefined && leaf.size <= size && whole > 0n) {
+    if (leaf !== undefined && whole > 0n) {
       const begin = at < start ? start & -leaf.size : at;
       const rest = table.leaves.from(begin) as MappingRun;
       const count = smaller(rest.count, (end - begin + leaf.size - 1n) / leaf.size);

@@ -39,18 +39,14 @@ export function* notifySync(state: State, { type, run }: SyncEvent, notifiers: r
  * known. QEMU takes the address for one of its RAM address space, which RAM above 4 GiB is not at. Every unmap of a notice
  * with address 0 credits address 0, so that of back-to-back ones at most one can be right.
  */
-function creditedBytes(
-  { sections }: State,
-  { iova, size, count, translatedAddress }: UnmapNotice,
-  run: MappingRun,
-): bigint {
+function creditedBytes({ sections }: State, { iova, size, translatedAddress }: UnmapNotice, run: MappingRun): bigint {
   if (translatedAddress === undefined) return runBytes(run);
   let bytes = 0n;
   for (const { offset, length, address } of ramOf(run, sections)) {
     const from = run.iova + offset - iova;
-    if (translatedAddress !== 0n || count === 1n) {
+    if (translatedAddress !== 0n) {
       if (translatedAddress + from === address) bytes += length;
-    } else if (from >= address && (from - address) % size === 0n) {
+    } else if ((from - address) % size === 0n) {
       const end = smaller(from + length, from - address + size);
       bytes += larger(end - larger(from, from - address), 0n);
     }

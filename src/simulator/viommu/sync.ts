@@ -36,7 +36,7 @@ function* applyHoles(holes: MappingRun, tree: MappingRuns): Generator<SyncEvent>
     for (const [from, to] of touched(holes, found)) {
       const first = from < next ? next : from;
       if (first < to) yield { type: 'unmap-hole', run: part(holes, first, to) };
-      if (to > next) next = to;
+      next = to;
     }
   }
 }
@@ -68,8 +68,7 @@ function* applyLeaves(leaves: MappingRun, tree: MappingRuns): Generator<SyncEven
 function* touched(entries: MappingRun, found: MappingRun): Generator<[from: bigint, to: bigint]> {
   const index = (address: bigint): bigint => (address <= entries.iova ? 0n : (address - entries.iova) / entries.size);
   if (found.size <= entries.size) {
-    const last = index(lastByte(found));
-    yield [index(found.iova), (last < entries.count ? last : entries.count - 1n) + 1n];
+    yield [index(found.iova), index(lastByte(found)) + 1n];
     return;
   }
   for (let i = 0n; i < found.count; i++) {
@@ -78,10 +77,12 @@ function* touched(entries: MappingRun, found: MappingRun): Generator<[from: bigi
   }
 }
 
-/** Whether each leaf that `found` overlaps is a mapping of `found`. An address that is not known counts as the same. */
+/**
+ * Whether each leaf that `found` overlaps is a mapping of `found`, both lying at multiples of their size. An address that
+ * is not known counts as the same.
+ */
 const isSame = (leaves: MappingRun, found: MappingRun): boolean =>
   leaves.size === found.size &&
-  (found.iova - leaves.iova) % leaves.size === 0n &&
   (leaves.gpa === undefined || found.gpa === undefined || leaves.gpa - leaves.iova === found.gpa - found.iova);
 
 const part = ({ iova, size, gpa }: MappingRun, from: bigint, to: bigint): MappingRun => ({
