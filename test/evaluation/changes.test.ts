@@ -16,6 +16,8 @@ interface Case {
   readonly concern?: Partial<Concern>;
   /** What is set, by place; `undefined`: left out. Nothing where the change is made already or does not apply. */
   readonly sets: Given;
+  /** What the operator is told of each, where that is more than the place and the value. */
+  readonly words?: Readonly<Record<string, string>>;
 }
 
 const device = '/vm/vfio/0';
@@ -24,12 +26,16 @@ const others = [{ type: 'virtio-net-pci' }, { type: 'ivshmem-plain', id: 'shm' }
 const firstOther = { pointers: ['/vm/otherDevices/1/type'] };
 const lastOther = { pointers: ['/vm/otherDevices/2/type'] };
 const there = { '/destination': { qemu: '9.0', kernel: '6.1' } };
+const halfOf = { type1: { maxDirtyBitmapSize: '128MiB' } };
 /** 1 GiB of RAM and 256 KiB of firmware, which type1 finds dirty on every pass. */
 const allDirty: Given = {
   '/vm/memory': '1GiB',
   '/source/devices/dev0/dmaLogging': false,
   '/vm/vfio/0/enableMigration': 'on',
 };
+/** 1 GiB of RAM of which the guest may dirty as much as it likes, while the device tells what it writes itself. */
+const mayBeDirty: Given = { '/vm/memory': '1GiB' };
+const GIB = 2 ** 30;
 const bothHosts = { sides: ['source', 'destination'] } as const;
 
 /** Each change once where it applies, and where it is made already or cannot be. */
@@ -43,10 +49,17 @@ const cases: readonly Case[] = [
   {
     change: 'capability-off',
     given: { '/migration': { capabilities: ['x-colo', 'mapped-ram', 'postcopy-ram'] } },
-    concern: { rules: ['migration-cpr'] },
+    concern: { rules: ['migration-cpr', 'vfio-device-state'] },
     sets: { '/migration/capabilities': ['mapped-ram'] },
+    words: { off: 'x-colo, postcopy-ram' },
   },
   { change: 'capability-off', given: {}, concern: { rules: ['vfio-postcopy'] }, sets: {} },
+  {
+    change: 'capability-off',
+    given: { '/migration': { capabilities: ['xbzrle'] } },
+    concern: { rules: ['vfio-device-state'] },
+    sets: {},
+  },
   { change: 'normal-mode', given: { '/migration': { mode: 'cpr-reboot' } }, sets: { '/migration/mode': 'normal' } },
   { change: 'normal-mode', given: {}, sets: {} },
   {
@@ -55,6 +68,7 @@ const cases: readonly Case[] = [
     sets: { '/migration/parameters/multifdCompression': 'none' },
   },
   { change: 'uncompressed', given: {}, sets: {} },
+  { change: 'uncompressed', given: { '/migration': {} }, sets: {} },
   {
     // In 300 ms, QEMU's default.
     change: 'more-bandwidth',
@@ -64,10 +78,75 @@ const cases: readonly Case[] = [
   { change: 'more-bandwidth', given: { ...allDirty, '/migration': { parameters: { bandwidth: '8GiB' } } }, sets: {} },
   { change: 'more-bandwidth', given: allDirty, sets: {} },
   {
+    // To the byte what it takes.
+    change: 'more-bandwidth',
+    given: { ...allDirty, '/migration': { parameters: { bandwidth: 3_580_013_227 } } },
+    sets: {},
+  },
+  {
+    // All of memory may be dirty, which is more than what is dirty for certain.
+    change: 'more-bandwidth',
+    given: {
+      ...mayBeDirty,
+      '/vm/hotplugged': [{ model: 'dimm', size: '1GiB' }],
+      '/migration': { parameters: { bandwidth: '1GiB', downtimeLimitMs: 1000 } },
+    },
+    sets: { '/migration/parameters/bandwidth': 2 * GIB },
+  },
+  {
+    change: 'more-bandwidth',
+    given: { ...allDirty, '/migration': { parameters: { bandwidth: '1GiB', downtimeLimitMs: 0 } } },
+    sets: {},
+  },
+  {
+    // No number for it that JSON keeps.
+    change: 'more-bandwidth',
+    given: {
+      ...allDirty,
+      '/vm/memory': '16TiB',
+      '/migration': { parameters: { bandwidth: '1GiB', downtimeLimitMs: 1 } },
+    },
+    sets: {},
+  },
+  {
+    change: 'more-bandwidth',
+    given: { [`${device}/unpluggedForMigration`]: true, '/migration': { parameters: { bandwidth: '1GiB' } } },
+    sets: {},
+  },
+  {
+    change: 'more-bandwidth',
+    given: { '/source/devices/dev0/dmaLogging': undefined, '/migration': { parameters: { bandwidth: '1GiB' } } },
+    sets: {},
+  },
+  {
     change: 'longer-downtime',
     given: { ...allDirty, '/migration': { parameters: { bandwidth: '1GiB' } } },
     sets: { '/migration/parameters/downtimeLimitMs': 1001 },
   },
+  {
+    // It divides to the byte.
+    change: 'longer-downtime',
+    given: { ...allDirty, '/migration': { parameters: { bandwidth: GIB + 256 * 1024 } } },
+    sets: { '/migration/parameters/downtimeLimitMs': 1000 },
+  },
+  {
+    change: 'longer-downtime',
+    given: { ...allDirty, '/migration': { parameters: { bandwidth: '1GiB', downtimeLimitMs: 1001 } } },
+    sets: {},
+  },
+  {
+    change: 'longer-downtime',
+    given: { ...mayBeDirty, '/migration': { parameters: { bandwidth: '1GiB' } } },
+    sets: { '/migration/parameters/downtimeLimitMs': 1000 },
+  },
+  { change: 'longer-downtime', given: { ...allDirty, '/migration': { parameters: { bandwidth: '8GiB' } } }, sets: {} },
+  {
+    // The longest that QEMU takes, and a little more.
+    change: 'longer-downtime',
+    given: { ...allDirty, '/migration': { parameters: { bandwidth: 537_002 } } },
+    sets: { '/migration/parameters/downtimeLimitMs': 2_000_000 },
+  },
+  { change: 'longer-downtime', given: { ...allDirty, '/migration': { parameters: { bandwidth: 537_001 } } }, sets: {} },
   { change: 'longer-downtime', given: { ...allDirty, '/migration': { parameters: { bandwidth: '1B' } } }, sets: {} },
   { change: 'longer-downtime', given: allDirty, sets: {} },
   {
@@ -91,6 +170,21 @@ const cases: readonly Case[] = [
     given: { '/vm/otherDevices': others },
     concern: lastOther,
     sets: { '/vm/otherDevices/2': undefined },
+    words: { device: 'nvme' },
+  },
+  {
+    change: 'detach-device',
+    given: { '/vm/otherDevices': others },
+    concern: firstOther,
+    sets: { '/vm/otherDevices/1': undefined },
+    words: { device: 'shm' },
+  },
+  {
+    // One that is gone already.
+    change: 'detach-device',
+    given: { '/vm/otherDevices': others },
+    concern: { pointers: ['/vm/otherDevices/3/type'] },
+    sets: {},
   },
   { change: 'detach-device', given: { '/vm/otherDevices': others }, sets: {} },
   { change: 'enable-migration', given: {}, sets: { [`${device}/enableMigration`]: 'on' } },
@@ -117,6 +211,11 @@ const cases: readonly Case[] = [
   },
   { change: 'legacy-backend', given: {}, sets: {} },
   {
+    change: 'legacy-backend',
+    given: { [`${device}/backend`]: 'iommufd' },
+    sets: { [`${device}/backend`]: 'legacy' },
+  },
+  {
     change: 'multifd-transfer-auto',
     given: { [`${device}/multifdTransfer`]: 'on' },
     sets: { [`${device}/multifdTransfer`]: 'auto' },
@@ -137,6 +236,23 @@ const cases: readonly Case[] = [
   { change: 'raise-memlock', given: {}, sets: {} },
   { change: 'raise-dma-entry-limit', given: {}, sets: { '/source/type1/dmaEntryLimit': 131070 } },
   {
+    // Twice what all devices map.
+    change: 'raise-dma-entry-limit',
+    given: {
+      [`${device}/mappings`]: [
+        { iova: '0x0', pageSize: '4KiB', count: 60_000 },
+        { iova: '0x100000000', pageSize: '4KiB', count: 40_000 },
+      ],
+    },
+    sets: { '/source/type1/dmaEntryLimit': 200_000 },
+  },
+  {
+    change: 'raise-dma-entry-limit',
+    given: { '/source/type1': { dmaEntryLimit: 2 ** 30 - 1 } },
+    sets: { '/source/type1/dmaEntryLimit': 2 ** 31 - 2 },
+  },
+  { change: 'raise-dma-entry-limit', given: { '/source/type1': { dmaEntryLimit: 2 ** 30 } }, sets: {} },
+  {
     change: 'raise-dma-entry-limit',
     given: { [`${device}/mappings`]: [{ iova: '0x0', pageSize: '4KiB', count: 2 ** 31 }] },
     sets: {},
@@ -148,6 +264,25 @@ const cases: readonly Case[] = [
     sets: { '/source/behaviours': undefined },
   },
   { change: 'other-qemu', given: { '/source/qemu': '12.0' }, sets: {} },
+  { change: 'other-qemu', given: { '/source/qemu': undefined }, sets: { '/source/qemu': '11.1' } },
+  {
+    change: 'other-qemu',
+    given: { '/source/behaviours': { viommuBlock: 'never' } },
+    sets: { '/source/qemu': '11.1', '/source/behaviours': undefined },
+  },
+  {
+    change: 'other-qemu',
+    given: { '/destination': { qemu: '11.1' } },
+    concern: { sides: ['destination'] },
+    sets: {},
+  },
+  {
+    // Of no other host than the source.
+    change: 'other-qemu',
+    given: {},
+    concern: { sides: ['destination'] },
+    sets: { '/destination/qemu': '11.1' },
+  },
   {
     change: 'other-qemu',
     given: there,
@@ -169,6 +304,30 @@ const cases: readonly Case[] = [
       [`${device}/mappings`]: [{ iova: '0x7fffffe000', pageSize: '4KiB', count: 3 }],
     },
     sets: {},
+  },
+  {
+    // Up to the last page of 39 bits.
+    change: 'viommu-address-width-39',
+    given: {
+      '/vm/viommu': intel48,
+      [`${device}/mappings`]: [{ iova: '0x7fffffe000', pageSize: '4KiB', count: 2 }],
+    },
+    sets: { '/vm/viommu/addressWidth': 39 },
+  },
+  {
+    change: 'viommu-address-width-39',
+    given: {
+      ...twoDevices,
+      '/vm/viommu': intel48,
+      '/vm/vfio/1/mappings': [{ iova: '0x8000000000', pageSize: '4KiB', count: 1 }],
+    },
+    sets: {},
+  },
+  {
+    change: 'viommu-address-width-39',
+    given: { '/vm/viommu': { model: 'virtio' } },
+    sets: { '/vm/viommu/addressWidth': 39 },
+    words: { model: 'virtio', iommu: 'virtio-iommu-pci' },
   },
   {
     change: 'viommu-caching-mode',
@@ -258,6 +417,13 @@ const cases: readonly Case[] = [
     },
     concern: { pointers: ['/vm/disks/1/format'] },
     sets: { '/vm/disks/1/format': 'qcow2' },
+    words: { device: 'b' },
+  },
+  {
+    change: 'convert-image',
+    given: { '/vm/disks': [{ node: 'a', format: 'qcow2' }] },
+    concern: { pointers: ['/vm/disks/0/format'] },
+    sets: {},
   },
   { change: 'convert-image', given: { '/vm/disks': [{ node: 'a', format: 'raw' }] }, sets: {} },
   {
@@ -284,6 +450,7 @@ const cases: readonly Case[] = [
     given: { '/vm/otherDevices': [{ type: 'nvme', properties: { sriov_max_vfs: 4 } }] },
     concern: { pointers: ['/vm/otherDevices/0/type'] },
     sets: { '/vm/otherDevices/0/properties/sriov_max_vfs': 0 },
+    words: { device: 'nvme', option: 'sriov_max_vfs=0' },
   },
   {
     change: 'device-feature-off',
@@ -294,6 +461,8 @@ const cases: readonly Case[] = [
   { change: 'device-feature-off', given: { '/vm/otherDevices': others }, concern: lastOther, sets: {} },
   { change: 'newer-machine', given: { '/vm/machine': 'pc-q35-9.2' }, sets: { '/vm/machine': 'pc-q35-10.2' } },
   { change: 'newer-machine', given: {}, sets: {} },
+  { change: 'newer-machine', given: { '/vm/machine': undefined }, sets: {} },
+  { change: 'newer-machine', given: { '/vm/machine': 'pc-q35-9.2', '/destination': { kernel: '6.1' } }, sets: {} },
   { change: 'newer-machine', given: { ...there, '/vm/machine': 'pc-q35-9.2' }, sets: {} },
   { change: 'newer-machine', given: { '/vm/machine': 'pc-q35-rhel9.6.0' }, sets: {} },
   { change: 'restart-vm', given: { '/vm/runtime': { poisonedMemory: true } }, sets: { '/vm/runtime': undefined } },
@@ -309,7 +478,37 @@ const cases: readonly Case[] = [
     given: { '/vm/memoryBackends': [{ size: '4GiB', share: true }] },
     sets: {},
   },
-  { change: 'less-memory', given: { '/vm/memory': '9TiB' }, sets: { '/vm/memory': '8TiB' } },
+  {
+    change: 'less-memory',
+    given: { '/vm/memory': '9TiB' },
+    sets: { '/vm/memory': '8TiB' },
+    words: { kib: String(2 ** 33) },
+  },
+  { change: 'less-memory', given: { '/vm/memory': '8TiB' }, sets: {} },
+  {
+    change: 'less-memory',
+    given: { '/vm/memory': '9TiB', '/vm/memoryBackends': [{ size: '9TiB' }] },
+    sets: {},
+  },
+  {
+    // What the lesser of the hosts takes, be it this one or that.
+    change: 'less-memory',
+    given: { '/vm/memory': '9TiB', '/destination': { ...halfOf } },
+    concern: bothHosts,
+    sets: { '/vm/memory': '4TiB' },
+  },
+  {
+    change: 'less-memory',
+    given: { '/vm/memory': '9TiB', '/destination': {}, '/source/type1': halfOf.type1 },
+    concern: bothHosts,
+    sets: { '/vm/memory': '4TiB' },
+  },
+  {
+    // A bitmap of 4 KiB covers 128 MiB.
+    change: 'less-memory',
+    given: { '/source/type1': { maxDirtyBitmapSize: '4KiB' } },
+    sets: {},
+  },
   { change: 'less-memory', given: {}, sets: {} },
   {
     change: 'less-memory',
@@ -329,7 +528,8 @@ const editsOf = ({ change, given, concern }: Case): { readonly from: Descriptor;
 describe('a change sets', () => {
   it.each(cases)('$change: $given → $sets', (each) => {
     const { edits } = editsOf(each);
-    expect(Object.fromEntries(edits.map(({ pointer, to }) => [pointer, to]))).toEqual(each.sets);
+    expect(edits.map(({ pointer, to }) => [pointer, to])).toStrictEqual(Object.entries(each.sets));
+    if (each.words) expect(edits.map(({ words }) => words)).toMatchObject(edits.map(() => each.words));
   });
 });
 

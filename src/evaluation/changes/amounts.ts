@@ -2,6 +2,7 @@ import { record } from '../../descriptor/fact.ts';
 import { formatSize, bytesOf } from '../../descriptor/quantities.ts';
 import { resolve } from '../../descriptor/scenario.ts';
 import type { Descriptor, HostDescriptor, VfioDescriptor } from '../../descriptor/schema.ts';
+import { guestMemoryOf } from '../../descriptor/sections.ts';
 import { DMA_ENTRY_LIMIT } from '../../platform/kernel.ts';
 import { coverableBytes, TYPE1_BITMAP_MAX } from '../../simulator/index.ts';
 import { type Concern, type Edit, edit, hostOn, type Values, withoutHoles } from './edit.ts';
@@ -78,9 +79,6 @@ function transferOf(descriptor: Descriptor): Transfer {
   });
   if (!known.known || known.value.convergence === null) return { amounts: [], bandwidth: 0n, limitMs: 0n };
   const { bandwidth, limit } = known.value;
-  const { dirtyBytes, dirtyBytesAtLeast } = known.value.convergence;
-  const { memory, hotplugged = [] } = descriptor.vm;
-  const all = hotplugged.reduce((sum, { size }) => sum + bytesOf(size), bytesOf(memory));
-  const amounts = [dirtyBytesAtLeast, all > dirtyBytes ? all : dirtyBytes];
+  const amounts = [known.value.convergence.dirtyBytesAtLeast, guestMemoryOf(descriptor.vm)];
   return { amounts, bandwidth: bandwidth ?? 0n, limitMs: BigInt(limit) };
 }
