@@ -10,6 +10,8 @@ type Property = string | number | boolean;
 /** A device of the VM that is no VFIO device. */
 export interface OtherDevice {
   readonly id: string;
+  /** Where it stands in the descriptor. */
+  readonly pointer: Pointer;
   /** QEMU's name of the model. */
   readonly type: string;
   /** QEMU's path of the device in messages, where it is known. */
@@ -29,7 +31,10 @@ export interface OtherDevice {
 
 /** A disk image that QEMU has open. */
 export interface Disk {
-  readonly node: string;
+  /** The name of its node. */
+  readonly id: string;
+  /** Where it stands in the descriptor. */
+  readonly pointer: Pointer;
   readonly format: Known<string>;
 }
 
@@ -55,10 +60,10 @@ const realizedBy = oncePer((qemu: Qemu) =>
 );
 
 export const readDisks = ({ disks }: VmDescriptor): readonly Disk[] =>
-  disks?.map(({ node, format }, index) => ({
-    node,
-    format: read(`/vm/disks/${index}`, 'format', format, 'given'),
-  })) ?? NONE;
+  disks?.map(({ node, format }, index) => {
+    const pointer = `/vm/disks/${index}`;
+    return { id: node, pointer, format: read(pointer, 'format', format, 'given') };
+  }) ?? NONE;
 
 const NONE: readonly never[] = [];
 
@@ -74,6 +79,7 @@ function readOtherDevice(descriptor: OtherDeviceDescriptor, pointer: Pointer, in
   };
   return {
     id: id ?? `${type}#${index}`,
+    pointer,
     type,
     path,
     isThere: { known: true, value: true, from: ofType },

@@ -1,4 +1,3 @@
-import { evidence } from '../descriptor/fact.ts';
 import { deviceId } from '../descriptor/check.ts';
 import { member, type Pointer, tokens, valueAt, withValues } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
@@ -111,7 +110,9 @@ function remediesOf(descriptor: Descriptor, verdict: Verdict, trials: Trials): R
     }
   }
   return [...found]
-    .filter((state, index, all) => all.findIndex((other) => isSameSet(other, state)) === index)
+    .filter(
+      (state, index, all) => !all.some((other, at) => covers(other, state) && !(covers(state, other) && at >= index)),
+    )
     .toSorted(byEffort)
     .slice(0, REMEDIES_MAX)
     .map((state) => remedyOf(withoutNeedless(state, asGood), descriptor));
@@ -207,11 +208,7 @@ function concernOf(findings: readonly Finding[], descriptor: Descriptor): Concer
     descriptor,
     devices: vfio.flatMap((device, index) => (isOfAll || ids.has(deviceId(device, index)) ? [index] : [])),
     sides: [...new Set(findings.map(({ host }) => host))],
-    // Few changes ask for them, and they are not cheap.
-    get pointers() {
-      const all = findings.flatMap(({ basis, lacks }) => [...evidence(basis).map(({ pointer }) => pointer), ...lacks]);
-      return otherDevices.some((device) => device === undefined) ? all.map(originalIn(otherDevices)) : all;
-    },
+    items: [...new Set(findings.flatMap(({ place }) => place ?? []))].map(originalIn(otherDevices)),
     rules: findings.map(({ rule }) => rule.id),
   };
 }
@@ -220,8 +217,10 @@ function concernOf(findings: readonly Finding[], descriptor: Descriptor): Concer
 function originalIn(holed: readonly unknown[]): (pointer: Pointer) => Pointer {
   const there = [...holed.keys()].filter((index) => holed[index] !== undefined);
   return (pointer) =>
-    pointer.replace(/^\/vm\/otherDevices\/(\d+)/, (_, index) => `/vm/otherDevices/${there[Number(index)]}`);
+    pointer.startsWith(OTHERS) ? `${OTHERS}${there[Number(pointer.slice(OTHERS.length))]}` : pointer;
 }
+
+const OTHERS = '/vm/otherDevices/';
 
 /** Places that change while the VM runs on. */
 const RUNS_ON =
@@ -249,23 +248,26 @@ function startedAnew(descriptor: Descriptor, chosen: Chosen): Descriptor {
 
 type AsGood = (chosen: Chosen, as: State) => State | null;
 
-/** The fewest changes of `state` that do as well as all of them. */
+/** A set of changes of `state` that does as well as all of them, of which no part does. */
 function leastSubset(state: State, asGood: AsGood): State {
   const entries = [...state.chosen];
-  const proper = Array.from({ length: 2 ** entries.length - 2 }, (_, bits) =>
-    entries.filter((_entry, index) => ((bits + 1) >> index) % 2 === 1),
-  );
-  for (const subset of proper.toSorted((a, b) => a.length - b.length)) {
-    const less = asGood(new Map(subset), state);
+  // Counting up, each set comes after its parts.
+  for (let bits = 1; bits < 2 ** entries.length - 1; bits++) {
+    const less = asGood(new Map(entries.filter((_, index) => (bits >> index) % 2 === 1)), state);
     if (less) return less;
   }
   return state;
 }
 
+/** Whether whoever has `a` does not need `b`: the same changes elsewhere, or more places for a verdict that is no better. */
+function covers(a: State, b: State): boolean {
+  const places = new Set(editsOf(b.chosen).map(({ pointer }) => pointer));
+  const isWithin = editsOf(a.chosen).every(({ pointer }) => places.has(pointer));
+  return (isSameSet(a, b) || isWithin) && rank(a.verdict) <= rank(b.verdict);
+}
+
 const isSameSet = (a: State, b: State): boolean =>
-  a.verdict === b.verdict &&
-  a.chosen.size === b.chosen.size &&
-  [...a.chosen.keys()].every((each) => b.chosen.has(each));
+  a.chosen.size === b.chosen.size && [...a.chosen.keys()].every((each) => b.chosen.has(each));
 
 const effortsOf = ({ chosen }: State): number[] =>
   [...chosen.keys()].map((change) => efforts.indexOf(changeKinds[change].effort));
@@ -284,12 +286,10 @@ function byEffort(a: State, b: State): number {
 
 /** `state` without edits that it does as well without: what is found of all devices at once may concern fewer. */
 function withoutNeedless(state: State, asGood: AsGood): State {
-  const made = [...state.chosen].flatMap(([change, edits]) =>
-    edits.length > 1 ? edits.map((edit) => ({ change, edit })) : [],
-  );
+  const made = [...state.chosen].flatMap(([change, edits]) => edits.map((edit) => ({ change, edit })));
   const drop = (least: State, { change, edit }: (typeof made)[number]): State => {
     const left = (least.chosen.get(change) ?? []).filter((each) => each !== edit);
-    return (left.length > 0 && asGood(new Map(least.chosen).set(change, left), state)) || least;
+    return asGood(new Map(least.chosen).set(change, left), state) ?? least;
   };
   // Which of them is dropped first decides how many can be.
   const [first, second] = [made.reduce(drop, state), made.toReversed().reduce(drop, state)];

@@ -35,6 +35,7 @@ export const siteFinding = (rule: FindingRule, verdict: SiteVerdict, outcome: Ou
   effect: 'clear' in outcome ? 'warning' : effects[verdict],
   host: 'source',
   device,
+  place: undefined,
   reportedBy: [],
   shadowedBy: undefined,
   messages: 'message' in outcome ? { site: outcome.message } : {},

@@ -63,6 +63,7 @@ function withDenied(findings: readonly Finding[], isThere: (reason: string) => b
 }
 
 const UNFORESEEN = {
+  place: undefined,
   effect: 'blocker',
   host: 'source',
   reportedBy: [],

@@ -21,6 +21,8 @@ export interface Finding {
   readonly host: Side;
   /** Id of the device, or the node of the disk; `undefined` for the VM. */
   readonly device: string | undefined;
+  /** Where that stands in the descriptor; `undefined` for the VM, and where QEMU or the site says it. */
+  readonly place: Pointer | undefined;
   /** Where it is said: nowhere for what QEMU keeps to itself or never comes to say. */
   readonly reportedBy: readonly Reporter[];
   /** The rule at which QEMU stops before it comes to this one; `undefined` for none. */

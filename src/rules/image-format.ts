@@ -21,7 +21,7 @@ export const imageFormat = diskRule({
   modes: 'normal',
   always: {
     message: "The {format} format used by node '{node}' does not support live migration",
-    parameters: ({ disk }) => ({ format: names[disk.format.value], node: disk.node }),
+    parameters: ({ disk }) => ({ format: names[disk.format.value], node: disk.id }),
     holds: ({ disk }) => is(disk.format, ...Object.keys(names)),
   },
   liftedBy: ['convert-image'],

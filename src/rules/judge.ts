@@ -60,7 +60,7 @@ function findingsOf(scenario: Scenario, includeClear: boolean, asked: ReadonlySe
   const isStill = scenario.migration.mode.value !== 'normal';
   for (const pass of plan) {
     if (pass.copiesMemory && isStill) continue;
-    if (pass.disk.length > 0) for (const here of disks) found.addAll(pass.disk, here, here.disk.node, null);
+    if (pass.disk.length > 0) for (const here of disks) found.addAll(pass.disk, here, here.disk, null);
     found.addAll(pass.vm, scenario, undefined, null);
     if (pass.concernsDevices) for (const component of components) judgeComponent(component, pass, scenario, found);
     if (pass.container.length > 0) {
@@ -85,7 +85,7 @@ function heedStart(findings: Finding[], { side, vm: { isRunning, blockedReasons 
 }
 
 /** The one device of `container`, if it has but one. */
-const onlyDeviceOf = ({ devices }: Container): string | undefined => (devices.length > 1 ? undefined : devices[0]?.id);
+const onlyDeviceOf = ({ devices }: Container): Device | undefined => (devices.length > 1 ? undefined : devices[0]);
 
 /** A VFIO device and what its rules look at, or another device, which few rules are about. */
 type Component = DeviceHere | Pick<OtherHere, 'other'>;
@@ -136,12 +136,12 @@ function deviceHere(scenario: Scenario, device: Device, container: Container): D
 
 function judgeComponent(component: Component, pass: PlannedPass, scenario: Scenario, found: Findings): void {
   if ('other' in component) {
-    const { id, type } = component.other;
-    const rules = pass.other.filter(({ rule }) => rule.isAbout?.(type));
-    if (rules.length > 0) found.addAll(rules, { ...scenario, ...component }, id, null);
+    const { other } = component;
+    const rules = pass.other.filter(({ rule }) => rule.isAbout?.(other.type));
+    if (rules.length > 0) found.addAll(rules, { ...scenario, other }, other, null);
   } else {
     const { device } = component;
-    found.addAll(rulesFor(device, pass), component, device.id, device);
+    found.addAll(rulesFor(device, pass), component, device, device);
   }
 }
 
@@ -150,6 +150,9 @@ function rulesFor({ type, behindViommu, descriptor }: Device, pass: PlannedPass)
   if (descriptor.unpluggedForMigration === true) return pass.plugged;
   return isFalse(behindViommu) ? pass.untranslated : pass.device;
 }
+
+/** A device or a disk that something is found of. */
+type Subject = Pick<Device, 'id' | 'pointer'>;
 
 /** What was found so far. */
 class Findings {
@@ -168,7 +171,7 @@ class Findings {
   addAll<Here extends Scenario>(
     rules: readonly Planned<Here>[],
     here: Here,
-    subject: string | undefined,
+    subject: Subject | undefined,
     device: Device | null,
   ): void {
     for (const planned of rules) {
@@ -215,7 +218,7 @@ function apply<Here extends Scenario>(
   { rule, behaviour, cases }: Planned<Here>,
   holds: Truth,
   here: Here,
-  subject: string | undefined,
+  subject: Subject | undefined,
   device: Device | null,
   includeClear: boolean,
 ): Finding | null {
@@ -232,7 +235,8 @@ function apply<Here extends Scenario>(
     outcome,
     effect: reached,
     host: here.side,
-    device: subject,
+    device: subject?.id,
+    place: subject?.pointer,
     reportedBy: NOBODY,
     shadowedBy: undefined,
     messages,

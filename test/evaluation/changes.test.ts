@@ -23,8 +23,8 @@ interface Case {
 const device = '/vm/vfio/0';
 const twoDevices = { '/vm/vfio': [{ id: 'a' }, { id: 'b' }], '/source/devices': {} };
 const others = [{ type: 'virtio-net-pci' }, { type: 'ivshmem-plain', id: 'shm' }, { type: 'nvme' }];
-const firstOther = { pointers: ['/vm/otherDevices/1/type'] };
-const lastOther = { pointers: ['/vm/otherDevices/2/type'] };
+const firstOther = { items: ['/vm/otherDevices/1'] };
+const lastOther = { items: ['/vm/otherDevices/2'] };
 const there = { '/destination': { qemu: '9.0', kernel: '6.1' } };
 const halfOf = { type1: { maxDirtyBitmapSize: '128MiB' } };
 /** 1 GiB of RAM and 256 KiB of firmware, which type1 finds dirty on every pass. */
@@ -183,7 +183,7 @@ const cases: readonly Case[] = [
     // One that is gone already.
     change: 'detach-device',
     given: { '/vm/otherDevices': others },
-    concern: { pointers: ['/vm/otherDevices/3/type'] },
+    concern: { items: ['/vm/otherDevices/3'] },
     sets: {},
   },
   { change: 'detach-device', given: { '/vm/otherDevices': others }, sets: {} },
@@ -415,14 +415,14 @@ const cases: readonly Case[] = [
         { node: 'b', format: 'vmdk' },
       ],
     },
-    concern: { pointers: ['/vm/disks/1/format'] },
+    concern: { items: ['/vm/disks/1'] },
     sets: { '/vm/disks/1/format': 'qcow2' },
     words: { device: 'b' },
   },
   {
     change: 'convert-image',
     given: { '/vm/disks': [{ node: 'a', format: 'qcow2' }] },
-    concern: { pointers: ['/vm/disks/0/format'] },
+    concern: { items: ['/vm/disks/0'] },
     sets: {},
   },
   { change: 'convert-image', given: { '/vm/disks': [{ node: 'a', format: 'raw' }] }, sets: {} },
@@ -436,26 +436,26 @@ const cases: readonly Case[] = [
   {
     change: 'vhost-scsi-migratable',
     given: { '/vm/otherDevices': [{ type: 'vhost-scsi-pci', properties: { wwpn: 'naa.1' } }] },
-    concern: { pointers: ['/vm/otherDevices/0/properties/migratable'] },
+    concern: { items: ['/vm/otherDevices/0'] },
     sets: { '/vm/otherDevices/0/properties/migratable': true },
   },
   {
     change: 'vhost-scsi-migratable',
     given: { '/vm/otherDevices': [{ type: 'vhost-scsi-pci', properties: { migratable: true } }] },
-    concern: { pointers: ['/vm/otherDevices/0/properties/migratable'] },
+    concern: { items: ['/vm/otherDevices/0'] },
     sets: {},
   },
   {
     change: 'device-feature-off',
     given: { '/vm/otherDevices': [{ type: 'nvme', properties: { sriov_max_vfs: 4 } }] },
-    concern: { pointers: ['/vm/otherDevices/0/type'] },
+    concern: { items: ['/vm/otherDevices/0'] },
     sets: { '/vm/otherDevices/0/properties/sriov_max_vfs': 0 },
     words: { device: 'nvme', option: 'sriov_max_vfs=0' },
   },
   {
     change: 'device-feature-off',
     given: { '/vm/otherDevices': [{ type: 'virtio-gpu-gl-pci' }] },
-    concern: { pointers: ['/vm/otherDevices/0/type'] },
+    concern: { items: ['/vm/otherDevices/0'] },
     sets: { '/vm/otherDevices/0/type': 'virtio-gpu-pci' },
   },
   { change: 'device-feature-off', given: { '/vm/otherDevices': others }, concern: lastOther, sets: {} },
@@ -521,7 +521,7 @@ const cases: readonly Case[] = [
 
 const editsOf = ({ change, given, concern }: Case): { readonly from: Descriptor; readonly edits: readonly Edit[] } => {
   const from = descriptorWith(given);
-  const all: Concern = { descriptor: from, devices: [0], sides: ['source'], pointers: [], rules: [], ...concern };
+  const all: Concern = { descriptor: from, devices: [0], sides: ['source'], items: [], rules: [], ...concern };
   return { from, edits: changeKinds[change].edits?.(all) ?? [] };
 };
 

@@ -150,6 +150,11 @@ describe('remedies', () => {
       remedies: ['restart-vm: allowed, vm-restart'],
     },
     {
+      name: 'a reason that QEMU gives of a device that seems to be able',
+      given: { '/vm/runtime': { blockedReasons: ['0000:3b:00.1: VFIO migration is not supported in kernel'] } },
+      remedies: [unplug],
+    },
+    {
       name: 'a reason that was foreseen goes with what it rests on',
       given: {
         '/vm/vfio/0/enableMigration': 'off',
@@ -229,6 +234,9 @@ const toldInFull = ({ changes, verdict, effort }: Remedy): string =>
 const mtp = { type: 'usb-mtp' };
 const unplugged = (index: number): string => `unplug-for-migration /vm/vfio/${index}/unpluggedForMigration`;
 const detached = (index: number): string => `detach-device /vm/otherDevices/${index}`;
+const enabled = (index: number): string => `enable-migration /vm/vfio/${index}/enableMigration`;
+const bypassing = (index: number): string => `bypass-viommu /vm/vfio/${index}/address/bypassIommu`;
+const withoutViommu = 'remove-viommu /vm/viommu';
 const destination = (abilities: object): Given => ({
   '/destination': { qemu: '10.2.2', kernel: '6.12', devices: abilities },
 });
@@ -246,6 +254,15 @@ describe('all remedies that there are, least effort first', () => {
       given: { '/vm/otherDevices': [mtp, { type: 'nvme' }, mtp], '/source/devices/dev0': { protocol: 'none' } },
       verdict: 'blocked',
       remedies: [`${unplugged(0)}, ${detached(0)}, ${detached(1)}, ${detached(2)}: allowed, device-replug`],
+    },
+    {
+      name: 'devices of which it is not known whether they can: whichever QEMU it is',
+      given: { '/vm/otherDevices': [{ type: 'nvme' }, { type: 'ivshmem-plain' }], '/source/qemu': undefined },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, ${detached(0)}, ${detached(1)}: allowed, device-replug`,
+        `${detached(1)}, other-qemu /source/qemu: allowed, host-upgrade`,
+      ],
     },
     {
       name: 'those that could stay otherwise go with those that must: one change is less than two',
@@ -394,6 +411,180 @@ describe('all remedies that there are, least effort first', () => {
       ],
     },
     {
+      name: 'what QEMU cannot migrate of two devices, and a mode that copies no memory: more ways than are told',
+      given: {
+        '/vm/otherDevices': [{ type: 'virtio-gpu-gl-pci' }, { type: 'ivshmem-plain' }],
+        '/migration': { mode: 'cpr-reboot' },
+      },
+      verdict: 'blocked',
+      remedies: [
+        `normal-mode /migration/mode, ${detached(0)}, ${detached(1)}: allowed, device-replug`,
+        `${unplugged(0)}, ${detached(0)}, ${detached(1)}: allowed, device-replug`,
+        'normal-mode /migration/mode, ivshmem-master /vm/otherDevices/1/properties/master, device-feature-off /vm/otherDevices/0/type: allowed, device-replug',
+        `normal-mode /migration/mode, ${detached(1)}, device-feature-off /vm/otherDevices/0/type: allowed, device-replug`,
+        `${unplugged(0)}, ivshmem-master /vm/otherDevices/1/properties/master, device-feature-off /vm/otherDevices/0/type: allowed, device-replug`,
+        `${unplugged(0)}, ${detached(1)}, device-feature-off /vm/otherDevices/0/type: allowed, device-replug`,
+        `suspend-guest /vm/runtime/suspended, ${detached(0)}, ${detached(1)}: allowed, guest-visible-change`,
+        'suspend-guest /vm/runtime/suspended, ivshmem-master /vm/otherDevices/1/properties/master, device-feature-off /vm/otherDevices/0/type: allowed, guest-visible-change',
+      ],
+    },
+    {
+      name: 'a VM that runs and has no reasons against it, of which too little is known: what is unknown goes',
+      given: {
+        '/vm/vfio': [{ id: 'd0', backend: 'iommufd' }, { id: 'd1' }, { id: 'd2', backend: 'iommufd' }],
+        '/vm/runtime': { blockedReasons: [] },
+        '/source/qemu': '11.1.3',
+        '/source/devices': {
+          d0: { protocol: 'v2', stopCopy: true, dmaLogging: true },
+          d1: { protocol: 'v2', stopCopy: true, p2p: false, dmaLogging: true },
+        },
+      },
+      verdict: 'unknown',
+      remedies: [`${unplugged(0)}, ${unplugged(2)}: allowed, device-replug`],
+    },
+    {
+      name: 'an amd-iommu that lacks much: fewer changes for a verdict that is less good',
+      given: {
+        '/vm/vfio/0/backend': 'iommufd',
+        '/vm/vfio/0/deviceDirtyTracking': 'off',
+        '/vm/viommu': { model: 'amd' },
+        '/migration': { mode: 'snapshot' },
+        '/source/qemu': '11.0',
+        '/source/kernel': '7.1',
+      },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, viommu-pci-id /vm/viommu/pciId: allowed, vm-restart`,
+        `${enabled(0)}, viommu-pci-id /vm/viommu/pciId: risky, vm-restart`,
+        `${enabled(0)}, viommu-dma-remap /vm/viommu/dmaRemap, viommu-pci-id /vm/viommu/pciId: allowed, vm-restart`,
+        `${enabled(0)}, ${withoutViommu}: allowed, guest-visible-change`,
+        `${unplugged(0)}, ${withoutViommu}: allowed, guest-visible-change`,
+        `${enabled(0)}, ${bypassing(0)}, viommu-pci-id /vm/viommu/pciId: allowed, guest-visible-change`,
+      ],
+    },
+    {
+      name: 'migration that is off, of a device that nothing tracks: auto would not do',
+      given: { '/vm/vfio/0/enableMigration': 'off', '/vm/vfio/0/deviceDirtyTracking': 'off' },
+      verdict: 'blocked',
+      remedies: [`${unplugged(0)}: allowed, device-replug`, `${enabled(0)}: allowed, device-replug`],
+    },
+    {
+      name: 'a device that only a newer QEMU refuses',
+      given: {
+        '/vm/otherDevices': [
+          { type: 'tpm-crb' },
+          { type: 'virtio-net-pci', properties: { 'netdev.type': 'vhost-vdpa' } },
+        ],
+        '/source/qemu': '8.0',
+        '/migration': { capabilities: ['background-snapshot'] },
+      },
+      verdict: 'blocked',
+      remedies: [
+        `${detached(1)}, ${enabled(0)}: allowed, device-replug`,
+        `${unplugged(0)}, ${detached(1)}: allowed, device-replug`,
+        `capability-off /migration/capabilities, ${detached(0)}, ${detached(1)}, other-qemu /source/qemu: allowed, host-upgrade`,
+      ],
+    },
+    {
+      name: 'a vIOMMU that QEMU would not have started with, of a VM that runs: it is read anew once anything starts anew',
+      given: {
+        '/vm/viommu': { model: 'smmuv3' },
+        '/state': 'running',
+        '/vm/disks': [{ node: 'disk0', format: 'vmdk' }],
+        '/source': {},
+      },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, ${bypassing(0)}, convert-image /vm/disks/0/format: allowed, guest-visible-change`,
+        `${unplugged(0)}, ${withoutViommu}, convert-image /vm/disks/0/format: allowed, guest-visible-change`,
+      ],
+    },
+    {
+      name: 'two devices, of which one cannot stay beside another, and that nobody tracks',
+      given: {
+        '/vm/vfio': [
+          { id: 'd0', backend: 'iommufd', enableMigration: 'off', deviceDirtyTracking: 'off' },
+          { id: 'd1' },
+        ],
+        '/source/qemu': undefined,
+        '/source/kernel': '7.1',
+        '/source/iommu/dirtyTracking': true,
+        '/source/devices': {
+          d0: { protocol: 'v2', stopCopy: true, p2p: false },
+          d1: { protocol: 'v2', stopCopy: true },
+        },
+      },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, ${unplugged(1)}, legacy-backend /vm/vfio/0/backend: allowed, device-replug`,
+        `${unplugged(0)}, ${unplugged(1)}, other-qemu /source/qemu: allowed, host-upgrade`,
+      ],
+    },
+    {
+      name: 'of what would be accepted the data that may be lost comes first',
+      given: {
+        '/source/qemu': '11.0',
+        '/vm/runtime': { dumping: true },
+        '/vm/viommu': { model: 'intel', cachingMode: true, snoopControl: true },
+        '/migration': { guestEvents: ['domain-switch'] },
+        '/vm/vfio': [
+          { id: 'd0', backend: 'iommufd', deviceDirtyTracking: 'off' },
+          { id: 'd1', backend: 'iommufd', guestDomain: 'blocking' },
+        ],
+        '/source/devices': {
+          d0: { protocol: 'v2', stopCopy: true, p2p: true },
+          d1: { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: false },
+        },
+        '/source/iommu/dirtyTracking': true,
+      },
+      verdict: 'blocked',
+      remedies: [
+        `finish-dump /vm/runtime/dumping, ${bypassing(0)}, ${bypassing(1)}: allowed, guest-visible-change`,
+        `finish-dump /vm/runtime/dumping, ${withoutViommu}: allowed, guest-visible-change`,
+      ],
+    },
+    {
+      name: 'a vIOMMU without caching mode: what may be lost without any migration was so before',
+      given: {
+        '/source/qemu': '11.0',
+        '/vm/viommu': { model: 'intel' },
+        '/migration': { mode: 'cpr-reboot' },
+        '/vm/vfio/0/deviceDirtyTracking': 'off',
+      },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, viommu-caching-mode /vm/viommu/cachingMode: allowed, vm-restart`,
+        `${unplugged(0)}, ${bypassing(0)}: allowed, guest-visible-change`,
+        `${unplugged(0)}, ${withoutViommu}: allowed, guest-visible-change`,
+        `normal-mode /migration/mode, ${enabled(0)}, ${bypassing(0)}: allowed, guest-visible-change`,
+        `normal-mode /migration/mode, ${enabled(0)}, ${withoutViommu}: allowed, guest-visible-change`,
+        'suspend-guest /vm/runtime/suspended, viommu-caching-mode /vm/viommu/cachingMode: risky, guest-visible-change',
+        `suspend-guest /vm/runtime/suspended, ${bypassing(0)}: allowed, guest-visible-change`,
+        `suspend-guest /vm/runtime/suspended, ${withoutViommu}: allowed, guest-visible-change`,
+      ],
+    },
+    {
+      name: 'what may not converge is better than what is refused, and may be mended too',
+      given: { '/migration': { parameters: { bandwidth: '100MiB' } }, '/vm/vfio/0/deviceDirtyTracking': 'off' },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}: allowed, device-replug`,
+        `${enabled(0)}: risky, device-replug`,
+        `more-bandwidth /migration/parameters/bandwidth, ${enabled(0)}: allowed, device-replug`,
+        `longer-downtime /migration/parameters/downtimeLimitMs, ${enabled(0)}: allowed, device-replug`,
+      ],
+    },
+    {
+      name: 'a container with more mappings than it may hold: what is found of no one device concerns all',
+      given: { ...devices({}, {}), ...trackingIommu, '/source/type1': { dmaEntryLimit: 3 } },
+      verdict: 'blocked',
+      remedies: [
+        'iommufd /vm/vfio/0/backend, iommufd /vm/vfio/1/backend: allowed, device-replug',
+        `${unplugged(0)}, ${unplugged(1)}: allowed, device-replug`,
+        'raise-dma-entry-limit /source/type1/dmaEntryLimit: allowed, vm-restart',
+      ],
+    },
+    {
       name: 'a limit of either host',
       given: {
         '/source/memlockLimit': '1GiB',
@@ -421,11 +612,22 @@ describe('what lifts a finding', () => {
   const behind = { '/vm/viommu': intel48, '/source/qemu': '11.1.3' };
 
   it('is what is not so already', () => {
-    const bypassing = { ...behind, '/vm/vfio/0/type': 'mdev', '/vm/vfio/0/deviceDirtyTracking': 'off' };
+    const untranslated = { ...behind, '/vm/vfio/0/type': 'mdev', '/vm/vfio/0/deviceDirtyTracking': 'off' };
     expect(liftedBy(behind, 'vfio-viommu')).toContain('device-dirty-tracking-off');
-    expect(liftedBy({ ...bypassing, '/source/qemu': '10.2.2' }, 'vfio-viommu')).not.toContain(
+    expect(liftedBy({ ...untranslated, '/source/qemu': '10.2.2' }, 'vfio-viommu')).not.toContain(
       'device-dirty-tracking-off',
     );
+  });
+
+  it('is also what no descriptor says', () => {
+    expect(liftedBy({ '/source/devices/dev0': { protocol: 'none' } }, 'vfio-no-migration-support')).toContain(
+      'other-driver',
+    );
+  });
+
+  it('is to detach what may be refused by some QEMU', () => {
+    const given = { '/vm/otherDevices': [{ type: 'nvme' }], '/source/qemu': undefined };
+    expect(liftedBy(given, 'device-unmigratable')).toEqual(['detach-device']);
   });
 
   it('is another destination on the destination only', () => {

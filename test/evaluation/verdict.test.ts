@@ -20,6 +20,7 @@ const finding = (outcome: Finding['outcome'], effect: Finding['effect'], more: P
   effect,
   host: 'source',
   device: 'dev0',
+  place: '/vm/vfio/0',
   reportedBy: [],
   shadowedBy: undefined,
   messages: {},

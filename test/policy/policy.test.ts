@@ -293,6 +293,13 @@ describe('what the site accepts', () => {
     expect(decide(accept(...events.map((trigger) => ({ trigger, until }))), mapped).verdict).toBe(verdict);
   });
 
+  it('is no loss that a remedy must avoid', () => {
+    const policy = policyOf(accept(...hazards(decide({}, mapped)).map((trigger) => ({ trigger })))).at(NOW);
+    const descriptor = descriptorWith({ ...mapped, '/vm/runtime': { dumping: true } });
+    const { remedies = [] } = withRemedies(descriptor, evaluate(descriptor, { policy }), policy);
+    expect(remedies[0]).toMatchObject({ changes: [{ id: 'finish-dump' }], verdict: 'allowed' });
+  });
+
   it('warns once it has ended', () => {
     const decision = decide(accept({ rule: 'viommu-unmap-credit', until: '2026-11-01' }), mapped);
     expect(found(decision, 'policy-acceptance-ended')).toMatchObject({

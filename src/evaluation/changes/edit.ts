@@ -23,8 +23,8 @@ export interface Concern {
   /** VFIO devices, by place in the descriptor. */
   readonly devices: readonly number[];
   readonly sides: readonly Side[];
-  /** Everything that the findings read or lack. */
-  readonly pointers: readonly Pointer[];
+  /** Where the devices and the disks stand. */
+  readonly items: readonly Pointer[];
   /** Ids of the rules. */
   readonly rules: readonly string[];
 }
@@ -109,16 +109,13 @@ export const at =
   ({ descriptor }: Concern): Edit[] =>
     from.includes(valueAt(descriptor, pointer)) ? [edit(pointer, to, { to: String(to) })] : [];
 
-/** A change of each item of a list that the findings point into. */
-export const ofItems = (list: Pointer, make: (item: Pointer, concern: Concern) => readonly Edit[]) => {
-  const item = new RegExp(`^${list}/\\d+`);
-  return (concern: Concern): Edit[] => {
-    const items = concern.pointers.flatMap((pointer) => item.exec(pointer) ?? []);
-    return [...new Set(items)].flatMap((each) => make(each, concern));
-  };
-};
+/** A change of each item of a list that the findings are about. */
+export const ofItems =
+  (list: Pointer, make: (item: Pointer, concern: Concern) => readonly Edit[]) =>
+  (concern: Concern): Edit[] =>
+    concern.items.flatMap((item) => (item.startsWith(`${list}/`) ? make(item, concern) : []));
 
-/** A property of each other device that the findings point at. */
+/** A property of each other device that the findings are about. */
 export const ofOtherDevices = (property: string, to: string | number | boolean): NonNullable<ChangeKind['edits']> =>
   ofItems('/vm/otherDevices', (item, { descriptor }) => {
     const place = `${item}/properties/${property}`;
