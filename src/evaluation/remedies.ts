@@ -259,15 +259,11 @@ function leastSubset(state: State, asGood: AsGood): State {
   return state;
 }
 
-/** Whether whoever has `a` does not need `b`: the same changes elsewhere, or more places for a verdict that is no better. */
+/** Whether `a` changes nothing that `b` does not, and comes to no less. */
 function covers(a: State, b: State): boolean {
   const places = new Set(editsOf(b.chosen).map(({ pointer }) => pointer));
-  const isWithin = editsOf(a.chosen).every(({ pointer }) => places.has(pointer));
-  return (isSameSet(a, b) || isWithin) && rank(a.verdict) <= rank(b.verdict);
+  return rank(a.verdict) <= rank(b.verdict) && editsOf(a.chosen).every(({ pointer }) => places.has(pointer));
 }
-
-const isSameSet = (a: State, b: State): boolean =>
-  a.chosen.size === b.chosen.size && [...a.chosen.keys()].every((each) => b.chosen.has(each));
 
 const effortsOf = ({ chosen }: State): number[] =>
   [...chosen.keys()].map((change) => efforts.indexOf(changeKinds[change].effort));

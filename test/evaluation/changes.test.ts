@@ -415,7 +415,7 @@ const cases: readonly Case[] = [
         { node: 'b', format: 'vmdk' },
       ],
     },
-    concern: { items: ['/vm/disks/1'] },
+    concern: { items: ['/vm/otherDevices/0', '/vm/disks/1', '/vm/vfio/0'] },
     sets: { '/vm/disks/1/format': 'qcow2' },
     words: { device: 'b' },
   },

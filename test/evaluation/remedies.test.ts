@@ -472,16 +472,16 @@ describe('all remedies that there are, least effort first', () => {
       name: 'a device that only a newer QEMU refuses',
       given: {
         '/vm/otherDevices': [
-          { type: 'tpm-crb' },
           { type: 'virtio-net-pci', properties: { 'netdev.type': 'vhost-vdpa' } },
+          { type: 'tpm-crb' },
         ],
         '/source/qemu': '8.0',
         '/migration': { capabilities: ['background-snapshot'] },
       },
       verdict: 'blocked',
       remedies: [
-        `${detached(1)}, ${enabled(0)}: allowed, device-replug`,
-        `${unplugged(0)}, ${detached(1)}: allowed, device-replug`,
+        `${detached(0)}, ${enabled(0)}: allowed, device-replug`,
+        `${unplugged(0)}, ${detached(0)}: allowed, device-replug`,
         `capability-off /migration/capabilities, ${detached(0)}, ${detached(1)}, other-qemu /source/qemu: allowed, host-upgrade`,
       ],
     },
@@ -572,6 +572,65 @@ describe('all remedies that there are, least effort first', () => {
         `${enabled(0)}: risky, device-replug`,
         `more-bandwidth /migration/parameters/bandwidth, ${enabled(0)}: allowed, device-replug`,
         `longer-downtime /migration/parameters/downtimeLimitMs, ${enabled(0)}: allowed, device-replug`,
+      ],
+    },
+    {
+      name: 'three devices of a VM that runs and might not have started: what has begun does not end it',
+      given: {
+        '/vm/vfio': [{ id: 'd0' }, { id: 'd1' }, { id: 'd2', backend: 'iommufd' }],
+        '/state': 'running',
+        '/vm/onlyMigratable': true,
+        '/source/devices': { d2: { protocol: 'v2', stopCopy: true, dmaLogging: true } },
+      },
+      verdict: 'allowed',
+      remedies: [],
+    },
+    {
+      name: 'a device that a newer QEMU refuses on an old machine, after one that all refuse',
+      given: { '/vm/otherDevices': [{ type: 'usb-mtp' }, { type: 'tpm-crb' }], '/source/qemu': '7.2' },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, ${detached(0)}: allowed, device-replug`,
+        `${detached(0)}, ${detached(1)}, other-qemu /source/qemu: allowed, host-upgrade`,
+        `${detached(0)}, other-qemu /source/qemu, newer-machine /vm/machine: allowed, guest-visible-change`,
+      ],
+    },
+    {
+      name: 'a QEMU that knows no other mode, and a device that only it refuses',
+      given: { '/vm/otherDevices': [{ type: 'nvme' }], '/source/qemu': '8.0', '/migration': { mode: 'cpr-reboot' } },
+      verdict: 'blocked',
+      remedies: [
+        `${detached(0)}, ${enabled(0)}: allowed, device-replug`,
+        `${unplugged(0)}, ${detached(0)}: allowed, device-replug`,
+        'normal-mode /migration/mode, other-qemu /source/qemu: allowed, host-upgrade',
+        'suspend-guest /vm/runtime/suspended, other-qemu /source/qemu: allowed, guest-visible-change',
+      ],
+    },
+    {
+      name: 'of all that leads to a remedy only what it takes',
+      given: {
+        '/vm/viommu': { model: 'intel', cachingMode: true },
+        '/migration': { parameters: { bandwidth: '1GiB' } },
+        '/vm/vfio': [
+          { id: 'd0', enableMigration: 'on' },
+          { id: 'd1', backend: 'iommufd' },
+        ],
+        '/source/devices': {
+          d0: { protocol: 'v2', stopCopy: true, p2p: true },
+          d1: { protocol: 'v2', stopCopy: true, p2p: true },
+        },
+        '/source/iommu/dirtyTracking': true,
+      },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}, ${unplugged(1)}: allowed, device-replug`,
+        `more-bandwidth /migration/parameters/bandwidth, ${bypassing(0)}, ${bypassing(1)}: allowed, guest-visible-change`,
+        `longer-downtime /migration/parameters/downtimeLimitMs, ${bypassing(0)}, ${bypassing(1)}: allowed, guest-visible-change`,
+        `more-bandwidth /migration/parameters/bandwidth, ${withoutViommu}: allowed, guest-visible-change`,
+        `longer-downtime /migration/parameters/downtimeLimitMs, ${withoutViommu}: allowed, guest-visible-change`,
+        `iommufd /vm/vfio/0/backend, ${bypassing(0)}, ${bypassing(1)}: allowed, guest-visible-change`,
+        `iommufd /vm/vfio/0/backend, ${withoutViommu}: allowed, guest-visible-change`,
+        `device-dirty-tracking-off /vm/vfio/0/deviceDirtyTracking, ${bypassing(0)}, ${bypassing(1)}: risky, guest-visible-change`,
       ],
     },
     {

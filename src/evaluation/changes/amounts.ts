@@ -46,16 +46,18 @@ const DOWNTIME_MAX_MS = 2_000_000;
 
 /** Milliseconds for which the guest must be allowed to stand still; `null` where it is already, or would be for too long. */
 export function downtimeFor(descriptor: Descriptor): number | null {
-  const { amounts, bandwidth, limitMs } = transferOf(descriptor);
-  if (bandwidth === 0n) return null;
+  const transfer = transferOf(descriptor);
+  if (!transfer) return null;
+  const { amounts, bandwidth, limitMs } = transfer;
   const longer = amounts.map((amount) => roundedUp(amount * 1000n, bandwidth)).find((needed) => needed > limitMs);
   return longer === undefined || longer > DOWNTIME_MAX_MS ? null : Number(longer);
 }
 
 /** Bytes a second that the migration needs; `null` where it has them already, or that is not known. */
 export function bandwidthFor(descriptor: Descriptor): number | null {
-  const { amounts, bandwidth, limitMs } = transferOf(descriptor);
-  if (bandwidth === 0n || limitMs === 0n) return null;
+  const transfer = transferOf(descriptor);
+  if (!transfer || transfer.limitMs === 0n) return null;
+  const { amounts, bandwidth, limitMs } = transfer;
   const more = amounts.map((amount) => roundedUp(amount * 1000n, limitMs)).find((needed) => needed > bandwidth);
   return more === undefined || more > Number.MAX_SAFE_INTEGER ? null : Number(more);
 }
@@ -65,20 +67,20 @@ const roundedUp = (a: bigint, b: bigint): bigint => (a + b - 1n) / b;
 interface Transfer {
   /** Bytes that are left to send once the guest stops: what devices dirty for certain; at most, all of its memory. */
   readonly amounts: readonly bigint[];
-  /** Bytes a second; 0 where that is not known. */
+  /** Bytes a second. */
   readonly bandwidth: bigint;
   readonly limitMs: bigint;
 }
 
-function transferOf(descriptor: Descriptor): Transfer {
+/** `null` where it is not known, or nothing gets through. */
+function transferOf(descriptor: Descriptor): Transfer | null {
   const { convergence, migration } = resolve(withoutHoles(descriptor), 'source');
   const known = record({
     convergence: convergence(),
     bandwidth: migration.bandwidth,
     limit: migration.downtimeLimitMs,
   });
-  if (!known.known || known.value.convergence === null) return { amounts: [], bandwidth: 0n, limitMs: 0n };
-  const { bandwidth, limit } = known.value;
-  const amounts = [known.value.convergence.dirtyBytesAtLeast, guestMemoryOf(descriptor.vm)];
-  return { amounts, bandwidth: bandwidth ?? 0n, limitMs: BigInt(limit) };
+  if (!known.known || !known.value.convergence || !known.value.bandwidth) return null;
+  const { convergence: passes, bandwidth, limit } = known.value;
+  return { amounts: [passes.dirtyBytesAtLeast, guestMemoryOf(descriptor.vm)], bandwidth, limitMs: BigInt(limit) };
 }

@@ -19,7 +19,7 @@ const versionOf = (text: HostDescriptor['qemu']): Version | undefined =>
 /** Off becomes auto, which takes what can be tracked, and auto on, which takes more; a boolean becomes on. */
 export function enabled({ enableMigration }: VfioDescriptor, { source }: Descriptor): Values {
   const isBoolean = behaviourOf(source, 'enableMigration') === 'boolean-off';
-  const value = enableMigration ?? (isBoolean ? 'off' : 'auto');
+  const value = enableMigration ?? 'auto';
   if (value === 'on') return null;
   return { enableMigration: value === 'auto' || isBoolean ? 'on' : 'auto' };
 }
@@ -28,7 +28,6 @@ export function enabled({ enableMigration }: VfioDescriptor, { source }: Descrip
 export function newestQemu(host: HostDescriptor): Values {
   const version = versionOf(host.qemu);
   const isOld = version === undefined || !isAtLeast(version, NEWEST_QEMU);
-  if (!isOld && !host.behaviours) return null;
   return { ...(isOld && { qemu: NEWEST_QEMU }), ...(host.behaviours && { behaviours: undefined }) };
 }
 
