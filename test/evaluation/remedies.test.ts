@@ -215,8 +215,11 @@ describe('remedies', () => {
     expect(evaluate(descriptorWith({ '/vm/viommu': intel48 }))).not.toHaveProperty('remedies');
   });
 
-  it('say so when there is too much to try', () => {
-    const mappings = Array.from({ length: 2500 }, (_, index) => ({
+  it.each([
+    ['to begin with', 2500],
+    ['to go on', 900],
+  ])('say so when there is too much to try %s', (_, length) => {
+    const mappings = Array.from({ length }, (_run, index) => ({
       iova: `0x${(index * 0x2000).toString(16)}`,
       pageSize: '4KiB',
       count: 1,
@@ -631,6 +634,20 @@ describe('all remedies that there are, least effort first', () => {
         `iommufd /vm/vfio/0/backend, ${bypassing(0)}, ${bypassing(1)}: allowed, guest-visible-change`,
         `iommufd /vm/vfio/0/backend, ${withoutViommu}: allowed, guest-visible-change`,
         `device-dirty-tracking-off /vm/vfio/0/deviceDirtyTracking, ${bypassing(0)}, ${bypassing(1)}: risky, guest-visible-change`,
+      ],
+    },
+    {
+      name: 'a QEMU before there was iommufd, and a device that is told not to track',
+      given: {
+        ...trackingIommu,
+        '/vm/vfio/0/deviceDirtyTracking': 'off',
+        '/source/devices/dev0/dmaLogging': undefined,
+        '/source/qemu': '8.0',
+      },
+      verdict: 'blocked',
+      remedies: [
+        `${unplugged(0)}: allowed, device-replug`,
+        'iommufd /vm/vfio/0/backend, other-qemu /source/qemu: allowed, host-upgrade',
       ],
     },
     {

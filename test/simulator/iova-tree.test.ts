@@ -87,6 +87,8 @@ test('a search by translated address finds the lowest IOVA, not the lowest addre
   expect(tree.findIova({ translatedAddress: 0x8fffn, addrMask: 1n })?.iova).toBe(0x1000n);
   expect(tree.findIova({ translatedAddress: 0x7000n, addrMask: 0x1fffn })?.iova).toBe(0x2000n);
   expect(tree.findIova({ translatedAddress: 0xa000n, addrMask: 0xfffn })).toBeUndefined();
+  // By its last byte.
+  expect(tree.findIova({ translatedAddress: 0x9fffn, addrMask: 0n })?.iova).toBe(0x1000n);
 });
 
 // Read off QEMU 11.0's tracked loop, compiled over glib 2.74.6.

@@ -4,6 +4,8 @@ export const evaluation: readonly Survivors[] = [
   {
     why: 'The two come to the same: of equal values either is taken, or nothing of the kind gets here.',
     changes: [
+      'evaluation/changes/amounts.ts EqualityOperator: b < a → b <= a',
+      'evaluation/changes/amounts.ts EqualityOperator: more > Number.MAX_SAFE_INTEGER → more >= Number.MAX_SAFE_INTEGER',
       'evaluation/canonical.ts EqualityOperator: bytes <= Number.MAX_SAFE_INTEGER → bytes < Number.MAX_SAFE_INTEGER',
       'evaluation/costs.ts EqualityOperator: value < AMOUNT_MAX → value <= AMOUNT_MAX',
       'evaluation/verdict.ts StringLiteral: \'allowed\' → ""',
@@ -57,7 +59,9 @@ export const evaluation: readonly Survivors[] = [
       "evaluation/remedies.ts ConditionalExpression: finding.outcome === 'clear' || finding.rule.liftedBy.length === 0 → false",
       "evaluation/remedies.ts ConditionalExpression: finding.outcome === 'clear' → false",
       'evaluation/remedies.ts ConditionalExpression: finding.rule.liftedBy.length === 0 → false',
-      'evaluation/remedies.ts ConditionalExpression: known → false',
+      'evaluation/changes/edit.ts ConditionalExpression: device === undefined → true',
+      'evaluation/remedies.ts ConditionalExpression: option → true',
+      'evaluation/remedies.ts ConditionalExpression: state === undefined → false',
       "evaluation/remedies.ts LogicalOperator: finding.outcome === 'clear' || finding.rule.liftedBy.length === 0 → finding.outcome === 'clear' && finding.rule.liftedBy.length === 0",
       'evaluation/remedies.ts StringLiteral: \'allowed\' → ""',
       'evaluation/remedies.ts StringLiteral: \'clear\' → ""',
@@ -80,7 +84,57 @@ export const evaluation: readonly Survivors[] = [
   },
   {
     why: 'Only the order of a search and what it judges twice; no verdict rests on it.',
-    changes: ['evaluation/completions.ts StringLiteral: \'\' → "Stryker was here!"'],
+    changes: [
+      'evaluation/completions.ts StringLiteral: \'\' → "Stryker was here!"',
+      'evaluation/remedies.ts ConditionalExpression: finding.rule.trigger === undefined || !losses.has(lossOf(finding)) → true',
+      'evaluation/remedies.ts ConditionalExpression: finding.rule.trigger === undefined → false',
+      'evaluation/remedies.ts EqualityOperator: finding.rule.trigger === undefined → finding.rule.trigger !== undefined',
+      'evaluation/remedies.ts MethodExpression: lost.filter((finding) => finding.rule.trigger === undefined || !losses.has(lossOf(finding))) → lost',
+    ],
+  },
+  {
+    why: 'Twice a number is even, and the limit is not.',
+    changes: ['evaluation/changes/amounts.ts EqualityOperator: needed <= ENTRY_LIMIT_MAX → needed < ENTRY_LIMIT_MAX'],
+  },
+  {
+    why: 'Nothing is called so.',
+    changes: [
+      'evaluation/changes/index.ts ArrayDeclaration: [] → ["Stryker was here"]',
+      'evaluation/changes/software.ts StringLiteral: \'\' → "Stryker was here!"',
+    ],
+  },
+  {
+    why: 'What is looked for stands nowhere else in such a text.',
+    changes: [
+      'evaluation/changes/index.ts Regex: /^(virtio-(?:gpu|vga))-gl/ → /(virtio-(?:gpu|vga))-gl/',
+      'evaluation/changes/software.ts Regex: /-[\\d.]+$/ → /-[\\d.]+/',
+      'evaluation/remedies.ts Regex: /^\\/(?:destination|migration)\\// → /\\/(?:destination|migration)\\//',
+    ],
+  },
+  {
+    why: 'What is no text is no version either.',
+    changes: ['evaluation/changes/software.ts ConditionalExpression: text === undefined → false'],
+  },
+  {
+    why: 'What QEMU reports and a rule foresees is lifted by what the rule lists.',
+    changes: [
+      "evaluation/remedies.ts ConditionalExpression: outcome === 'contradicted' → true",
+      "evaluation/remedies.ts LogicalOperator: outcome === 'contradicted' && seen → outcome === 'contradicted' || seen",
+    ],
+  },
+  {
+    why: 'The whole set comes to what it is a part of itself.',
+    changes: [
+      'evaluation/remedies.ts ArithmeticOperator: 2 ** entries.length - 1 → 2 ** entries.length + 1',
+      'evaluation/remedies.ts EqualityOperator: bits < 2 ** entries.length - 1 → bits <= 2 ** entries.length - 1',
+    ],
+  },
+  {
+    why: 'An invalidation of what has not changed comes to nothing, whatever it is of.',
+    changes: [
+      "evaluation/simulate.ts ConditionalExpression: case 'invalidate-pages': return { type: 'invalidate', scope: 'pages', iova: BigInt(event.iova), size: BigInt(event.size… → case 'invalidate-pages':",
+      'evaluation/simulate.ts StringLiteral: \'pages\' → ""',
+    ],
   },
   {
     why: 'A net: what is refused before work begins never gets here.',

@@ -34,6 +34,40 @@ export const simulator: readonly Survivors[] = [
     ],
   },
   {
+    why: 'The sides of a level node are as high.',
+    changes: ['simulator/iova-tree.ts EqualityOperator: this.#balance(node) > 0 → this.#balance(node) >= 0'],
+  },
+  {
+    why: 'Of what is compared, IOVA and LOW are 0, and LAST is 1.',
+    changes: [
+      'simulator/iova-tree.ts ArithmeticOperator: 2 * b → 2 / b',
+      'simulator/iova-tree.ts ArithmeticOperator: at + LOW → at - LOW',
+      'simulator/iova-tree.ts ArithmeticOperator: node * WORDS + 2 * a → node * WORDS - 2 * a',
+      'simulator/iova-tree.ts ArithmeticOperator: otherAt + LOW → otherAt - LOW',
+    ],
+  },
+  {
+    why: 'Nothing is above the root.',
+    changes: ['simulator/iova-tree.ts EqualityOperator: at > 0 → at >= 0'],
+  },
+  {
+    why: 'To multiply by a sign is to divide by it.',
+    changes: [
+      'simulator/iova-tree.ts ArithmeticOperator: (childBalance - 1 + Math.min(lowered, 0)) * sign → (childBalance - 1 + Math.min(lowered, 0)) / sign',
+      'simulator/iova-tree.ts ArithmeticOperator: lowered * sign → lowered / sign',
+      'simulator/iova-tree.ts ArithmeticOperator: this.#balance(child) * sign → this.#balance(child) / sign',
+      'simulator/iova-tree.ts ArithmeticOperator: this.#balance(node) * sign → this.#balance(node) / sign',
+      'simulator/iova-tree.ts ArithmeticOperator: this.#balance(this.#word(childLink)) * (tall === RIGHT ? 1 : -1) → this.#balance(this.#word(childLink)) / (tall === RIGHT ? 1 : -1)',
+    ],
+  },
+  {
+    why: 'Only more memory is taken.',
+    changes: [
+      'simulator/iova-tree.ts ArithmeticOperator: (node * 9) / 8 → node * 9 * 8',
+      'simulator/iova-tree.ts ConditionalExpression: node === 0 → true',
+    ],
+  },
+  {
     why: 'Which of two ways is taken, where both come to the same.',
     changes: [
       'simulator/container/iommufd.ts ConditionalExpression: iova === 0n → true',
