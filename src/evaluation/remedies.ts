@@ -1,4 +1,3 @@
-import { deviceId } from '../descriptor/check.ts';
 import { member, type Pointer, tokens, valueAt, withValues } from '../descriptor/pointer.ts';
 import type { Descriptor } from '../descriptor/schema.ts';
 import type { SitePolicy } from '../policy/site-policy.ts';
@@ -202,13 +201,13 @@ const around = (pointer: Pointer): Pointer[] =>
 /** What `findings` are about in `descriptor`, which may have holes. What is found of no one device concerns all. */
 function concernOf(findings: readonly Finding[], descriptor: Descriptor): Concern {
   const { vfio, otherDevices = [] } = descriptor.vm;
-  const ids = new Set(findings.map(({ device }) => device));
-  const isOfAll = findings.some(({ device, once }) => once || device === undefined);
+  const places = new Set(findings.flatMap(({ place }) => place ?? []));
+  const isOfAll = findings.some(({ place, once }) => once || place === undefined);
   return {
     descriptor,
-    devices: vfio.flatMap((device, index) => (isOfAll || ids.has(deviceId(device, index)) ? [index] : [])),
+    devices: vfio.flatMap((_, index) => (isOfAll || places.has(`/vm/vfio/${index}`) ? [index] : [])),
     sides: [...new Set(findings.map(({ host }) => host))],
-    items: [...new Set(findings.flatMap(({ place }) => place ?? []))].map(originalIn(otherDevices)),
+    items: [...places].map(originalIn(otherDevices)),
     rules: findings.map(({ rule }) => rule.id),
   };
 }

@@ -1,7 +1,7 @@
 import { type Known, no } from '../descriptor/fact.ts';
 import type { Pointer } from '../descriptor/pointer.ts';
 import type { Change } from '../rules/change.ts';
-import type { Finding, FindingRule } from '../rules/finding.ts';
+import type { Finding, FindingRule, Subject } from '../rules/finding.ts';
 
 /** What a policy file may make of what it finds. */
 export type SiteVerdict = 'allowed' | 'risky' | 'blocked';
@@ -29,13 +29,13 @@ export type Outcome =
   | { readonly clear: Known<unknown> };
 
 /** What the site finds, of the VM or of one of its devices. */
-export const siteFinding = (rule: FindingRule, verdict: SiteVerdict, outcome: Outcome, device?: string): Finding => ({
+export const siteFinding = (rule: FindingRule, verdict: SiteVerdict, outcome: Outcome, subject?: Subject): Finding => ({
   rule,
   outcome: 'lacks' in outcome ? 'unknown' : 'clear' in outcome ? 'clear' : 'fires',
   effect: 'clear' in outcome ? 'warning' : effects[verdict],
   host: 'source',
-  device,
-  place: undefined,
+  device: subject?.id,
+  place: subject?.pointer,
   reportedBy: [],
   shadowedBy: undefined,
   messages: 'message' in outcome ? { site: outcome.message } : {},

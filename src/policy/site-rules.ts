@@ -1,5 +1,5 @@
 import { isFalse, yes } from '../descriptor/fact.ts';
-import type { Finding } from '../rules/finding.ts';
+import type { Finding, Subject } from '../rules/finding.ts';
 import { conditionOf, messageOf, namesFor } from './expression.ts';
 import type { Mention } from './inspection.ts';
 import type { RuleContent } from './schema.ts';
@@ -50,9 +50,9 @@ export function siteRuleOf(
       return { message: `${fill(context)} (it came to nothing: ${wordsOf(error)})`, basis: yes };
     }
   };
-  const found = (context: Context, device?: string): Finding[] => {
+  const found = (context: Context, subject?: Subject): Finding[] => {
     const outcome = outcomeOf(context);
-    return 'clear' in outcome && !context.subject.includeClear ? [] : [siteFinding(rule, verdict, outcome, device)];
+    return 'clear' in outcome && !context.subject.includeClear ? [] : [siteFinding(rule, verdict, outcome, subject)];
   };
   return {
     cost: condition.cost,
@@ -63,13 +63,13 @@ export function siteRuleOf(
         case 'device':
           return context.devices.flatMap((device, index) => {
             context.device = device;
-            return found(context, context.subject.source.devices[index]?.id);
+            return found(context, context.subject.source.devices[index]);
           });
         case 'container':
           return context.containers.flatMap((container, index) => {
             context.container = container;
             const [only, ...others] = context.subject.source.containers[index]?.devices ?? [];
-            return found(context, others.length > 0 ? undefined : only?.id);
+            return found(context, others.length > 0 ? undefined : only);
           });
       }
     },

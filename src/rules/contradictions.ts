@@ -37,9 +37,10 @@ export function contradictedByReasons(
   });
   const unforeseen = left.map(({ reason, index }) => {
     const [match] = recognise(reason);
-    const device = devices.find(({ name }) => name === match?.parameters['device'])?.id;
+    const device = devices.find(({ name }) => name === match?.parameters['device']);
     const rule = match?.rule ?? runtimeBlockedReason;
-    return reported({ ...UNFORESEEN, rule, device }, reason, index, 'contradicted');
+    const finding = { ...UNFORESEEN, rule, device: device?.id, place: device?.pointer };
+    return reported(finding, reason, index, 'contradicted');
   });
   const after = heeded.findLastIndex(({ effect }) => effect === 'blocker' || effect === 'start-failure') + 1;
   return heeded.toSpliced(after, 0, ...unforeseen);
@@ -63,7 +64,6 @@ function withDenied(findings: readonly Finding[], isThere: (reason: string) => b
 }
 
 const UNFORESEEN = {
-  place: undefined,
   effect: 'blocker',
   host: 'source',
   reportedBy: [],

@@ -13,6 +13,13 @@ export type Phase = (typeof phases)[number];
 /** What a finding tells of its rule, QEMU's or the site's. */
 export type FindingRule = Omit<RuleDescription, 'effect'>;
 
+/** What something is found of, other than the VM: a device, by its id, or a disk, by the name of its node. */
+export interface Subject {
+  readonly id: string;
+  /** Where it stands in the descriptor. */
+  readonly pointer: Pointer;
+}
+
 /** What a rule says of the VM, or of one thing in it. */
 export interface Finding {
   readonly rule: FindingRule;
@@ -21,7 +28,7 @@ export interface Finding {
   readonly host: Side;
   /** Id of the device, or the node of the disk; `undefined` for the VM. */
   readonly device: string | undefined;
-  /** Where that stands in the descriptor; `undefined` for the VM, and where QEMU or the site says it. */
+  /** Where that stands in the descriptor; `undefined` for the VM. */
   readonly place: Pointer | undefined;
   /** Where it is said: nowhere for what QEMU keeps to itself or never comes to say. */
   readonly reportedBy: readonly Reporter[];

@@ -19,7 +19,7 @@ import {
 import type { Pointer } from '../descriptor/pointer.ts';
 import type { Scenario } from '../descriptor/scenario.ts';
 import { contradictedByReasons, contradictedByRunning } from './contradictions.ts';
-import type { Finding, FindingRule } from './finding.ts';
+import type { Finding, FindingRule, Subject } from './finding.ts';
 import { passes, startPasses } from './index.ts';
 import { fullPlanOf, type Planned, type PlannedPass, planOf, planOfAsked } from './plan.ts';
 import { type Case, type DeviceHere, type Effect, effects, type OtherHere, type Rule } from './rule.ts';
@@ -150,9 +150,6 @@ function rulesFor({ type, behindViommu, descriptor }: Device, pass: PlannedPass)
   if (descriptor.unpluggedForMigration === true) return pass.plugged;
   return isFalse(behindViommu) ? pass.untranslated : pass.device;
 }
-
-/** A device or a disk that something is found of. */
-type Subject = Pick<Device, 'id' | 'pointer'>;
 
 /** What was found so far. */
 class Findings {

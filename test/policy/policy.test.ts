@@ -432,4 +432,11 @@ describe('placements under a policy', () => {
     ]);
     expect(placements.findings).toEqual([]);
   });
+
+  it('tell with each group, too, what the site finds of the source alone', () => {
+    const old = { id: 'site-old', when: 'source.qemu < version("11.0")', verdict: 'risky', message: 'old' } as const;
+    const { placements } = place({ rules: [old] });
+    expect(placements.groups.map(({ findings }) => findings.map(({ rule }) => rule))).toEqual([['site-old']]);
+    expect(placements.findings).toEqual([]);
+  });
 });

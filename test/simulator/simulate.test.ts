@@ -200,6 +200,12 @@ describe('what a switch costs', () => {
       { unmapCalls: 3n, mapCalls: 2n },
     ],
     [
+      'virtio, mapped while blocked: in the empty domain, as the guest has it',
+      on({ viommu: virtio, mappings: [], tracking: 'off' }),
+      [toBlocking, { type: 'map', mappings: [low] }],
+      { mapFailures: 0n, leftMappedBytes: 0n },
+    ],
+    [
       'no vIOMMU',
       on({ viommu: { model: 'none' }, domain: 'identity' }),
       [toDma(low)],
