@@ -578,15 +578,15 @@ describe('all remedies that there are, least effort first', () => {
       ],
     },
     {
-      name: 'three devices of a VM that runs and might not have started: what has begun does not end it',
+      name: 'three devices of a VM that runs, of whose host nothing is known: none may lose what it could not before',
       given: {
         '/vm/vfio': [{ id: 'd0' }, { id: 'd1' }, { id: 'd2', backend: 'iommufd' }],
         '/state': 'running',
         '/vm/onlyMigratable': true,
-        '/source/devices': { d2: { protocol: 'v2', stopCopy: true, dmaLogging: true } },
+        '/source': { devices: { d2: { protocol: 'v2', stopCopy: true, dmaLogging: true } } },
       },
-      verdict: 'allowed',
-      remedies: [],
+      verdict: 'unknown',
+      remedies: [`${unplugged(0)}, ${unplugged(1)}, ${unplugged(2)}: allowed, device-replug`],
     },
     {
       name: 'a device that a newer QEMU refuses on an old machine, after one that all refuse',

@@ -29,6 +29,11 @@ describe('a line is recognised', () => {
       ['vfio-viommu', 'each-device device-tracking', { device: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001' }],
     ],
     [
+      // No device is called so.
+      '(null): Migration is currently not supported with vIOMMU enabled',
+      ['vfio-viommu', 'any-device', {}],
+    ],
+    [
       "qemu-system-x86_64: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: vfio 83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: disallowing migration blocker (--only-migratable) for: 83b8f4f2-509f-382f-3c1e-e6bfe0fa1002: VFIO device doesn't support device and IOMMU dirty tracking",
       ['vfio-dirty-tracking', 'device-or-iommu', { device: '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002' }],
     ],

@@ -17,6 +17,8 @@ export const rules: readonly Survivors[] = [
   {
     why: 'It only saves work: what is looked at without it comes to nothing.',
     changes: [
+      "rules/judge.ts ConditionalExpression: outcome === 'unknown' → true",
+      "rules/judge.ts MethodExpression: before.filter(({ outcome }) => outcome === 'unknown') → before",
       "rules/host-dma-entries.ts ConditionalExpression: model === 'virtio-mem' → true",
       'rules/host-dma-entries.ts EqualityOperator: dmaEntryLimit > 1024 → dmaEntryLimit >= 1024',
       "rules/host-dma-entries.ts MethodExpression: descriptor.hotplugged?.some(({ model }) => model === 'virtio-mem') → descriptor.hotplugged?.every(({ model }) => model === 'virtio-mem')",
@@ -59,6 +61,8 @@ export const rules: readonly Survivors[] = [
   {
     why: 'The types allow for it; whoever gets here has a value.',
     changes: [
+      'rules/judge.ts OptionalChaining: open?.lacks → open.lacks',
+      'rules/judge.ts OptionalChaining: rule.isAbout?.(other.type) → rule.isAbout(other.type)',
       'rules/contradictions.ts StringLiteral: \'\' → "Stryker was here!"',
       'rules/host-dma-entries.ts ConditionalExpression: its !== null → true',
       'rules/host-memlock.ts ConditionalExpression: its !== null → true',
