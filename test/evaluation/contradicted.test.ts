@@ -36,6 +36,20 @@ describe('a VM that runs although it could not have started', () => {
       found: ['vfio-viommu contradicted '],
     },
     {
+      name: 'nothing of what another host makes of it',
+      given: {
+        '/state': 'running',
+        '/destination': {
+          qemu: '10.2.2',
+          kernel: '6.12',
+          memlockLimit: '1GiB',
+          devices: { dev0: { protocol: 'v2', stopCopy: true, p2p: true, dmaLogging: true } },
+        },
+      },
+      verdict: 'blocked',
+      found: ['host-memlock fires start'],
+    },
+    {
       name: 'the same, whichever QEMU that is',
       given: { ...behind, ...seen(), '/vm/vfio/0/enableMigration': 'on', '/source/qemu': undefined },
       verdict: 'allowed',
